@@ -6,7 +6,12 @@ import gevent
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lymph.testing.waiting import eventually
 from lymph.web._gateway.idempotency import IdempotencySettings, KeptAnswer, Outcomes
@@ -171,5 +176,6 @@ class Table(RuleBasedStateMachine):
         assert self.outcomes._size == sum(each.size for each in kept) <= SETTINGS.size
 
 
-TestTable = Table.TestCase
-TestTable.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+def test_keys_and_answers_are_bounded_and_the_oldest_are_dropped_first():
+    steps = settings(max_examples=40, stateful_step_count=25, deadline=None)
+    run_state_machine_as_test(Table, settings=steps)

@@ -203,19 +203,24 @@ def gateway(world):
     )[1]
 
 
-def run(*command: str, given: bytes = b'') -> subprocess.CompletedProcess[bytes]:
-    """Run a program, in a process of its own: it does not use gevent."""
-    options = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'timeout': 300}
-    return subprocess.run(command, input=given, check=False, **options)
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a program, in a process of its own: it does not use gevent."""
+
+    def run(*command: str, given: bytes = b'') -> Any:
+        options = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'timeout': 300}
+        return subprocess.run(command, input=given, check=False, cwd=tmp_path, **options)
+
+    return run
 
 
-def test_document_is_valid_by_the_schema_of_openapi(gateway):
+def test_document_is_valid_by_the_schema_of_openapi(gateway, run):
     document = json.dumps(gateway.document()).encode()
     checked = run(sys.executable, '-c', CHECK, given=document)
     assert checked.stdout.strip() == str(len(Stocked.methods)).encode()
 
 
-def test_schemathesis_finds_nothing(gateway):
+def test_schemathesis_finds_nothing(gateway, run):
     found = run(
         str(TOOL),
         'run',
