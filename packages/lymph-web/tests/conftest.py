@@ -121,8 +121,9 @@ def connect() -> Iterator[Callable[[WebServer], Client]]:
 class Started:
     """An interface of a running container: over a socket, and as WebServiceTestCase asks it."""
 
-    def __init__(self, interface: Any) -> None:
+    def __init__(self, interface: Any, stop: Callable[[], object]) -> None:
         self.interface = interface
+        self.stop = stop
         self.client = werkzeug.test.Client(interface.application)
         self.port = interface.http_port
 
@@ -177,7 +178,7 @@ def start_interface(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., S
         )
         containers.append(container)
         container.start()
-        return Started(container.interfaces[0])
+        return Started(container.interfaces[0], container.stop)
 
     yield start
     for container in containers:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
+from gevent.event import Event
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Response
 
 import lymph
+from lymph.testing.waiting import eventually
 from lymph.web._browsers.origins import AllowedOrigins
 from lymph.web.interfaces import WebServiceInterface
 
@@ -22,9 +25,20 @@ class Pages(lymph.Interceptor, WebServiceInterface):
             Rule('/page', endpoint='page', methods=['GET', 'PUT', 'OPTIONS']),
             Rule('/own', endpoint='own'),
             Rule('/fail', endpoint='fail'),
+            Rule('/hold', endpoint='hold'),
         ]
     )
     seen = 0
+    holding = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.go_on = Event()
+
+    def hold(self, request):
+        self.holding = True
+        self.go_on.wait(10.0)
+        return Response('')
 
     def intercept(self, work, proceed):
         self.seen += 1
@@ -192,6 +206,30 @@ def test_real_server_answers_preflights(serve):
     fields = [f'Origin: {SHOP}', 'Access-Control-Request-Method: PUT']
     answer = serve().ask('/page', *fields, method='OPTIONS')
     assert (answer.status, answer.headers['access-control-allow-origin']) == (204, SHOP)
+
+
+def test_page_may_read_that_the_server_is_overloaded(start_interface):
+    keys = {'cors': {'origins': [SHOP]}, 'wsgi_pool_size': 1, 'queue_timeout': 0.001}
+    web = start_interface(Pages, keys)
+    first = gevent.spawn(web.ask, '/hold')
+    eventually(lambda: web.interface.holding)
+    parent = f'00-{"1" * 32}-{"2" * 16}-01'
+    answer = web.ask('/page', f'Origin: {SHOP}', f'traceparent: {parent}')
+    assert (answer.status, answer.headers['access-control-allow-origin']) == (503, SHOP)
+    assert answer.headers['traceparent'].startswith(f'00-{"1" * 32}-')
+    web.interface.go_on.set()
+    first.get(timeout=10.0)
+
+
+def test_page_may_read_that_the_application_failed(serve):
+    web = serve()
+
+    def failing(environ, start_response):
+        raise ValueError
+
+    web.interface.application = failing
+    answer = web.ask('/page', f'Origin: {SHOP}')
+    assert (answer.status, answer.headers['access-control-allow-origin']) == (500, SHOP)
 
 
 def test_without_the_section_there_are_no_fields(start_interface):

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from gevent import socket
 from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.routing import Map, Rule
@@ -341,6 +342,21 @@ def test_handlers_logs_and_redirects_have_the_address_of_the_client(start_interf
     assert any(CLIENT in record.getMessage() for record in caplog.records)
     moved = web.client.get('/where', headers=SAID_BY_PROXY)
     assert moved.headers['Location'] == 'https://example.org/shop/where/'
+
+
+def test_peers_on_a_unix_socket_can_be_trusted(start_interface, tmp_path):
+    path = str(tmp_path / 'web')
+    lines = [f'{name}: {text}' for name, text in SAID_BY_PROXY.items()]
+    request = '\r\n'.join(['GET /where/ HTTP/1.1', 'Host: a', 'Connection: close', *lines, '', ''])
+    for trusted, client in ([['unix'], CLIENT], [['10.0.0.0/8'], 'None']):
+        web = start_interface(Where, {'listen': f'unix:{path}', 'trusted_proxies': trusted})
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
+            sock.sendall(request.encode())
+            with sock.makefile('rb') as file:
+                body = file.read().partition(b'\r\n\r\n')[2]
+        assert body.startswith(f'{client} '.encode())
+        web.stop()
 
 
 def test_fields_are_plain_data_unless_proxies_are_configured(start_interface):

@@ -175,6 +175,8 @@ def test_header_fields_of_the_trace_id_can_be_renamed(start_interface):
     response = client.get('/called', headers={'X-Request-Id': 'mine', 'X-Trace-Id': 'other'})
     assert response.text == response.headers['X-Correlation-Id'] == 'mine'
     assert 'X-Trace-Id' not in response.headers
+    sent = client.get('/onwards', headers={'X-Request-Id': 'mine'}).headers
+    assert (sent['Sent-X-Request-Id'], 'Sent-X-Trace-Id' in sent) == ('mine', False)
     for path in ('/fail', '/none', '/_health/'):
         response = client.get(path, headers={'X-Request-Id': 'mine'})
         assert response.headers.getlist('X-Correlation-Id') == ['mine']

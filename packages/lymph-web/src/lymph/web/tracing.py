@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request
 from lymph.core import trace
 from lymph.web._tracing.context import TraceParent, is_trace_id, parse_tracestate
 from lymph.web._tracing.identifying import (
+    HEADER_KEY,
     TRACE_HEADER,
     TRACE_KEY,
     TRACEPARENT_KEY,
@@ -27,13 +28,14 @@ _MADE_KEY = 'lymph.made_traceparent'  # of a request that came with none
 def trace_headers(request: Request) -> dict[str, str]:
     """Return the header fields that make another HTTP request a part of the trace of `request`.
 
-    These are ``X-Trace-Id``; ``traceparent`` if the trace id has the form that W3C Trace Context
-    demands, as those that lymph makes; and the valid ``tracestate`` of a request that has come with
-    a valid ``traceparent``. All that is called for one request has the same parent.
+    These are ``X-Trace-Id``, or the name that it was given instead; ``traceparent`` if the trace id
+    has the form that W3C Trace Context demands, as those that lymph makes; and the valid
+    ``tracestate`` of a request that has come with a valid ``traceparent``. All that is called for
+    one request has the same parent.
     """
     environ = request.environ
     id = environ.get(TRACE_KEY) or trace.get_id() or trace.new_id()
-    fields = {TRACE_HEADER: id}
+    fields = {environ.get(HEADER_KEY, TRACE_HEADER): id}
     parent = environ.get(TRACEPARENT_KEY)
     if parent is None:
         if is_trace_id(id):

@@ -78,7 +78,7 @@ class Application:
         self.router = Router(site)
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
-        self.faults = ErrorAnswers(self._report, self._is_debugging)
+        self.faults = ErrorAnswers(self._report, self._is_debugging, self._finish)
         handlers = error_handlers or ErrorHandlers()
         self._failed = FailedRequests(site, handlers, self.faults, self._run)
 
@@ -118,8 +118,8 @@ class Application:
             fields.append((tracing.response_header, trace_id))
             if TRACEPARENT_KEY in environ:
                 fields.append(('traceparent', environ[TRACEPARENT_KEY]))
-            for finish in features.finishing:
-                finish(environ, status, fields)
+            if features.finishing:
+                self._finish(environ, status, fields)
             return start_response(status, fields, exc_info)
 
         def on_error(error: BaseException) -> None:
@@ -199,6 +199,10 @@ class Application:
             return response
         name = self.router.name(endpoint, request)
         return application_of(response, f'{type(self.site).__name__}.{name}')
+
+    def _finish(self, environ: WSGIEnvironment, status: str, fields: list[tuple[str, str]]) -> None:
+        for finish in self.features.finishing:
+            finish(environ, status, fields)
 
     def _report(self, error: BaseException) -> None:
         self.site.report_error(error)

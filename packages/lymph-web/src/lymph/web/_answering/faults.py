@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -20,7 +21,7 @@ from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import LymphError, RemoteError, RpcError
 from lymph.web._answering.errors import Problem, problem_of
 from lymph.web._answering.problem_answers import error_response
-from lymph.web._tracing.identifying import Tracing
+from lymph.web._tracing.identifying import TRACEPARENT_KEY, Tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -50,27 +51,37 @@ class ErrorAnswers:
     """Logs errors that end requests, and makes the answers to them.
 
     `report` is called with each unexpected error. If `debug()` is true, answers contain the
-    traceback.
+    traceback. `finish` changes the header fields of answers that the server makes itself, as those
+    of the application are changed (`Features.finishing`).
     """
 
     def __init__(
         self,
         report: Callable[[BaseException], None] | None = None,
         debug: Callable[[], bool] = bool,
+        finish: Callable[[WSGIEnvironment, str, list[tuple[str, str]]], None] | None = None,
     ) -> None:
         #: set when the interface is configured
         self.tracing = Tracing()
         self._report = report
         self._debug = debug
+        self._finish = finish
         self._log = LimitedLog(logger)
 
     def answer(self, error: BaseException, environ: WSGIEnvironment) -> Response:
-        """Log `error` and return the answer for the client.
+        """Log `error` and return the answer for the client, in place of the application's.
 
         HTTP errors are answers that the handler chose: they are neither logged nor reported.
         """
         self.log_unless_chosen(error, environ)
-        return self.response(error, environ)
+        response = self.response(error, environ)
+        fields = list(response.headers)
+        if TRACEPARENT_KEY in environ:
+            fields.append(('traceparent', environ[TRACEPARENT_KEY]))
+        if self._finish is not None:
+            self._finish(environ, response.status, fields)
+        response.headers = Headers(fields)
+        return response
 
     def response(self, error: BaseException, environ: WSGIEnvironment) -> Response:
         """Return the answer for the client."""

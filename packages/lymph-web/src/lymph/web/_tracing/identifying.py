@@ -15,13 +15,15 @@ from lymph.web._tracing.context import parse_traceparent
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['TRACEPARENT_KEY', 'TRACE_HEADER', 'TRACE_KEY', 'Tracing', 'new_span_id']
+__all__ = ['HEADER_KEY', 'TRACEPARENT_KEY', 'TRACE_HEADER', 'TRACE_KEY', 'Tracing', 'new_span_id']
 
 TRACE_HEADER: Final = 'X-Trace-Id'
 #: of a request, in its WSGI environment
 TRACE_KEY: Final = 'lymph.trace_id'
 #: the ``traceparent`` of what a request causes, in its WSGI environment
 TRACEPARENT_KEY: Final = 'lymph.traceparent'
+#: the header field with the trace ids of requests, in the WSGI environment, if it was renamed
+HEADER_KEY: Final = 'lymph.trace_header'
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # without _, which no request may have
 _TAKEN: Final = frozenset(
@@ -69,6 +71,8 @@ class Tracing:
 
         For a valid ``traceparent``, the one to send on is added to the environment.
         """
+        if self.request_header != TRACE_HEADER:
+            environ[HEADER_KEY] = self.request_header
         id = environ.get(TRACE_KEY)
         if id is not None and trace.is_valid(id):
             return str(id)
