@@ -297,6 +297,14 @@ def test_stream_more_than_allowed_is_refused_until_another_has_ended(serve):
     world.ask('?type=plain').open()
 
 
+def test_streams_leave_places_of_the_pool_for_other_requests(serve):
+    world = serve(wsgi_pool_size=4)
+    for _ in range(2):
+        world.ask('?type=plain').open()
+    assert world.ask('?type=plain').head()[0] == 503
+    assert world.ask('?type=secret').head()[0] == 404
+
+
 def test_slow_client_is_told_what_it_has_lost_and_others_get_everything(serve):
     world = serve(max_backlog=20)
     slow, fast = world.ask('?type=plain').open(), world.ask('?type=plain').open()
@@ -378,6 +386,7 @@ def test_stop_ends_streams_at_once(serve):
         ({'events': ['a*']}, r'events: expected \* and # as words'),
         ({'events': [1]}, r'events: expected a topic as text, found int'),
         ({'max_streams': 0}, r'max_streams: expected'),
+        ({'max_streams': 5, 'wsgi_pool_size': 5}, r'max_streams: expected fewer than the 5 places'),
         ({'heartbeat': 0}, r'heartbeat: expected'),
         ({'max_backlog': 'x'}, r'max_backlog: expected'),
     ],

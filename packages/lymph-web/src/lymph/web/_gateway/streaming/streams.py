@@ -60,13 +60,21 @@ class StreamSettings:
 
     @classmethod
     def from_config(cls, view: ConfigView) -> StreamSettings | None:
-        """Read the keys; None without `events`. Raises ConfigurationError for invalid values."""
-        most = view.get_int('max_streams', cls.max_streams, minimum=1, maximum=1_000_000)
+        """Read the keys; None without `events`. Raises ConfigurationError for invalid values.
+
+        Each stream takes a place of `wsgi_pool_size`, of which the default leaves half.
+        """
+        places = view.get_int('wsgi_pool_size', None)
+        usual = cls.max_streams if places is None else min(cls.max_streams, max(1, places // 2))
+        most = view.get_int('max_streams', usual, minimum=1, maximum=1_000_000)
         heartbeat = view.get_seconds('heartbeat', cls.heartbeat, maximum=3600)
         backlog = view.get_int('max_backlog', cls.max_backlog, minimum=1, maximum=1_000_000)
         patterns = view.get_list('events', None)
         if patterns is None:
             return None
+        if places is not None and most >= places:
+            text = f'expected fewer than the {places} places of wsgi_pool_size, found {most}'
+            raise view.error('max_streams', f'{text}; streams would leave none for other requests')
         if not patterns:
             raise view.error('events', "expected event types, like ['shop.*'], found none")
         try:
