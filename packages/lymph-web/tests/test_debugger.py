@@ -126,6 +126,7 @@ def test_prompt_in_a_frame_needs_the_pin(get, debugger):
         {'X-Forwarded-For': '10.0.0.1'},
         {'Forwarded': 'for=10.0.0.1'},
         {'Via': '1.1 proxy'},
+        {'X-Real-IP': '10.0.0.1'},
     ],
     ids=str,
 )

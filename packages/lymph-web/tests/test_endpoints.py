@@ -88,6 +88,9 @@ class Site:
                 Rule('/object/<name>', endpoint=Greeter()),
                 Rule('/partial', endpoint=functools.partial(greet, name='you')),
                 Submount('/users', [Rule('/<int:id>', endpoint=Users)]),
+                Rule('/listed/<id>', endpoint=Users, methods=['GET']),
+                Rule('/listed/<id>', endpoint=Users, methods=['POST']),
+                Rule('/name-listed/<name>', endpoint='hello', methods=['GET']),
                 Rule('/own', endpoint=Own),
                 Rule('/broken', endpoint=Broken),
             ]
@@ -143,6 +146,13 @@ def test_options_are_answered_with_the_methods_of_the_class(client):
     assert client.options('/own').text == 'own options'
 
 
+def test_options_need_not_be_listed_by_the_rules_of_a_class(client):
+    response = client.options('/listed/5')
+    assert (response.status_code, response.headers['Allow']) == (200, 'GET, HEAD, POST, OPTIONS')
+    assert client.put('/listed/5').status_code == 405
+    assert client.options('/name-listed/5').status_code == 405
+
+
 @pytest.mark.parametrize('method', ['PUT', 'TRACE', '__INIT__', 'PROPFIND', 'DISPATCH'])
 def test_method_that_the_class_does_not_have_is_405_with_those_it_has(client, method):
     response = client.open('/users/5', method=method)
@@ -169,6 +179,7 @@ def test_handler_class_that_cannot_be_made_is_an_error(client):
         ('HEAD', '/users/1', 'site.Users.get'),
         ('POST', '/users/1', 'site.Users.post'),
         ('OPTIONS', '/users/1', 'site.Users.options'),
+        ('OPTIONS', '/listed/1', 'site.Users.options'),
         ('PUT', '/users/1', 'site'),
     ],
 )

@@ -29,7 +29,10 @@ _ERROR: Final = 'lymph.debugged_error'
 _FRAMES: Final = 2000  # frames of errors that stay open for prompts
 _HOST: Final = re.compile(r'(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(:[0-9]+)?', re.ASCII)
 #: fields of proxies: the client may be anywhere
-_FORWARDED: Final = ('HTTP_FORWARDED', 'HTTP_X_FORWARDED_FOR', 'HTTP_VIA')
+_FORWARDED: Final = (
+    *('HTTP_FORWARDED', 'HTTP_X_FORWARDED_FOR', 'HTTP_X_REAL_IP', 'HTTP_VIA'),
+    'lymph.from_proxy',
+)
 
 
 class Debugger:

@@ -18,7 +18,8 @@ methods it has (`Allow`); other methods are refused with 405.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from werkzeug.exceptions import MethodNotAllowed
@@ -26,13 +27,37 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.config.printable import printable
 
-__all__ = ['HTTP_METHODS', 'Endpoints', 'endpoint_name', 'handler_methods', 'method_of']
+__all__ = [
+    'HTTP_METHODS',
+    'Endpoints',
+    'MethodsAnswer',
+    'endpoint_name',
+    'handler_methods',
+    'method_of',
+]
 
 #: the HTTP methods that a handler class may have a Python method for (RFC 9110, RFC 5789)
 HTTP_METHODS: Final = ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE')
 _NAME: Final = 100  # characters of a name
 
 Called = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class MethodsAnswer:
+    """Answers OPTIONS for a handler class, with the methods that are allowed."""
+
+    name: str
+    allowed: tuple[str, ...]
+
+    @classmethod
+    def of(cls, handler: type, methods: Iterable[str]) -> MethodsAnswer:
+        """Return what answers for a class of which these methods can be used."""
+        ordered = [each for each in HTTP_METHODS if each in {*methods, 'OPTIONS'}]
+        return cls(f'{endpoint_name(handler)}.options', tuple(ordered))
+
+    def __call__(self, request: Request, /, **arguments: Any) -> Response:
+        return Response(headers={'Allow': ', '.join(self.allowed)})
 
 
 class Endpoints:
@@ -68,18 +93,19 @@ class Endpoints:
         name = method_of(type(self._site), endpoint)
         if name is not None:
             return functools.partial(_call_by_name, self._site, name), name
+        if isinstance(endpoint, MethodsAnswer):
+            return endpoint, endpoint.name
         if not isinstance(endpoint, type):
             return endpoint, endpoint_name(endpoint)
         methods = handler_methods(endpoint)
-        allowed = [*methods, *([] if 'OPTIONS' in methods else ['OPTIONS'])]
         method = methods.get(http_method)
         if method is not None:
             call = functools.partial(_handle, endpoint, self._site, method)
             return call, f'{endpoint_name(endpoint)}.{method}'
+        options = MethodsAnswer.of(endpoint, methods)
         if http_method == 'OPTIONS':
-            call = functools.partial(_answer_options, allowed)
-            return call, f'{endpoint_name(endpoint)}.options'
-        raise MethodNotAllowed(allowed)
+            return options, options.name
+        raise MethodNotAllowed(options.allowed)
 
 
 def method_of(cls: type, endpoint: object) -> str | None:
@@ -121,7 +147,3 @@ def _handle(
     cls: Callable[..., Any], site: object, method: str, request: Request, /, **arguments: Any
 ) -> Any:
     return getattr(cls(site, request), method)(**arguments)
-
-
-def _answer_options(allowed: list[str], request: Request, /, **arguments: Any) -> Response:
-    return Response(headers={'Allow': ', '.join(allowed)})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import BuildError, Map, MapAdapter
 from werkzeug.wrappers import Request
 
-from lymph.web._answering.endpoints import Endpoints, method_of
+from lymph.web._answering.endpoints import Endpoints, MethodsAnswer, method_of
 from lymph.web._answering.maps import bind, copied
 
 if TYPE_CHECKING:
@@ -37,7 +38,18 @@ class Router:
 
     def match(self, request: Request) -> tuple[Any, Mapping[str, Any]]:
         """Return the endpoint and the values from the URL. Raises HTTPException if none matches."""
-        return self.adapter(request.environ).match()
+        adapter = self.adapter(request.environ)
+        try:
+            return adapter.match()
+        except MethodNotAllowed as error:
+            methods = list(error.valid_methods or ())
+            if request.method != 'OPTIONS' or not methods:
+                raise
+            endpoint, arguments = adapter.match(method=methods[0])
+            if not isinstance(endpoint, type):
+                raise
+            # rules that list methods need not list this one
+            return MethodsAnswer.of(endpoint, methods), arguments
 
     def find(self, endpoint: Any, request: Request) -> Callable[..., Any]:
         """Return what to call for an endpoint. Raises MethodNotAllowed."""
