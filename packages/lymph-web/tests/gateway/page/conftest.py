@@ -50,7 +50,9 @@ if REPORTS in os.environ:
 
 else:
 
-    def pytest_runtest_protocol(item: pytest.Item) -> bool:
+    def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+        if item.path.parent != HERE:
+            return None  # pytest asks the hooks of all folders
         session = item.session
         if not hasattr(session, 'page_reports'):
             session.page_reports = _run_all(session)  # type: ignore[attr-defined]
