@@ -31,6 +31,7 @@ from lymph.web._gateway.calls import Calls
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
 from lymph.web._gateway.documents import Documents
+from lymph.web._gateway.hangups import HangUps
 from lymph.web._gateway.idempotency import Outcomes
 from lymph.web._gateway.json_values import as_json
 from lymph.web._gateway.mcp.methods import McpMethods
@@ -198,7 +199,8 @@ class Gateway(WebServiceInterface):
         seconds = settings.timeout or self.container.settings.rpc_timeout
         self._calls = Calls(self.allowed, self.container, seconds)
         outcomes = Outcomes(settings.idempotency)
-        self._answers = CallAnswers(self._calls, outcomes, settings.timeout_header)
+        hang_ups = HangUps(self.catalogue, self._spawn)
+        self._answers = CallAnswers(self._calls, outcomes, hang_ups, settings.timeout_header)
 
     def _spawn(self, run: Callable[[], Any]) -> gevent.Greenlet[..., Any]:
         greenlet: gevent.Greenlet[..., Any] = self.pool.spawn(run)

@@ -16,10 +16,8 @@ GUIDE = (pathlib.Path(__file__).parents[5] / 'docs' / 'gateway.md').read_text()
 
 
 def example(language: str) -> str:
-    """Return the first example of the guide in a language."""
-    found = re.search(rf'^```{language}\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+    """Return the last example of the guide in a language."""
+    return re.findall(rf'^```{language}\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)[-1]
 
 
 @pytest.fixture

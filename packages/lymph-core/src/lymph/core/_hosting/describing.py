@@ -57,9 +57,12 @@ class Descriptions:
                     began = time.monotonic()
             return facts
 
+        described = describe(_methods(methods), _method_facts)
+        for method, facts in zip(methods, described, strict=True):
+            facts['cancel'] = method.cancellable
         return {
             'interfaces': [_interface_facts(each) for each in interfaces],
-            'methods': describe(_methods(methods), _method_facts),
+            'methods': described,
             'events': describe(_handlers(interfaces), _event_facts),
             'tasks': describe(_tasks(interfaces), _task_facts),
         }

@@ -8,6 +8,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from lymph.web._gateway.calls import Calls
+from lymph.web._gateway.hangups import HangUps
 from lymph.web._gateway.idempotency import KeptAnswer, Outcomes, digest_of
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.requests import Asked, parse_arguments, read_request
@@ -19,9 +20,12 @@ __all__ = ['CallAnswers']
 class CallAnswers:
     """Makes the calls that requests ask for; `timeout_header` is where they say for how long."""
 
-    def __init__(self, calls: Calls, outcomes: Outcomes, timeout_header: str) -> None:
+    def __init__(
+        self, calls: Calls, outcomes: Outcomes, hang_ups: HangUps, timeout_header: str
+    ) -> None:
         self._calls = calls
         self._outcomes = outcomes
+        self._hang_ups = hang_ups
         self._timeout_header = timeout_header
 
     def answer(self, request: Request, name: str) -> Response:
@@ -30,14 +34,15 @@ class CallAnswers:
             self._calls.expect_allowed(name)
             asked = read_request(request, self._timeout_header)
             if asked.key is None:
-                return result_response(self._result(name, asked))
+                return result_response(self._result(request, name, asked))
             return self._answer_once(request, name, asked, asked.key)
         except CallProblem as problem:
             return problem_response(problem, request.path)
 
-    def _result(self, name: str, asked: Asked) -> Any:
+    def _result(self, request: Request, name: str, asked: Asked) -> Any:
         arguments = parse_arguments(asked.body)
-        return self._calls.make(name, arguments, asked.timeout, asked.version)
+        with self._hang_ups.watched(request.environ, name):
+            return self._calls.make(name, arguments, asked.timeout, asked.version)
 
     def _answer_once(self, request: Request, name: str, asked: Asked, key: str) -> Response:
         """Answer a request with an idempotency key."""
@@ -62,7 +67,7 @@ class CallAnswers:
     def _outcome(self, request: Request, name: str, asked: Asked) -> tuple[Response, bool]:
         """Return the answer, and whether the method may have run."""
         try:
-            return result_response(self._result(name, asked)), True
+            return result_response(self._result(request, name, asked)), True
         except CallProblem as problem:
             return problem_response(problem, request.path), problem.may_have_run
 

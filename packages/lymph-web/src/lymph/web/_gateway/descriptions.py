@@ -36,6 +36,8 @@ class AllowedMethod:
     result: Schema = field(default_factory=dict)
     raises: tuple[str, ...] = ()
     idempotent: bool = False
+    #: whether calls that nobody waits for are cancelled
+    cancel: bool = False
     schema_problem: str | None = None
 
     @property
@@ -83,12 +85,13 @@ def _method(facts: dict[str, Any], name: str, interface: str, version: str | Non
         name,
         version,
         (version,),
-        _text(facts.get('help'), _DOC),
-        _schema(facts.get('parameters_schema')),
-        _schema(facts.get('result_schema')),
-        tuple(each[:_NAME] for each in known[:_RAISES]),
-        facts.get('idempotent') is True,
-        _text(problem, _NAME) or None,
+        doc=_text(facts.get('help'), _DOC),
+        parameters=_schema(facts.get('parameters_schema')),
+        result=_schema(facts.get('result_schema')),
+        raises=tuple(each[:_NAME] for each in known[:_RAISES]),
+        idempotent=facts.get('idempotent') is True,
+        cancel=facts.get('cancel') is True,
+        schema_problem=_text(problem, _NAME) or None,
     )
 
 

@@ -7,10 +7,12 @@ from urllib.parse import unquote
 
 from lymph.web._http.heads import Head
 
-__all__ = ['ARRIVED_KEY', 'make_environ']
+__all__ = ['ARRIVED_KEY', 'LINK_KEY', 'make_environ']
 
 #: when a request arrived, a time of `time.monotonic`; only of one that had to wait for its turn
 ARRIVED_KEY: Final = 'lymph.arrived'
+#: the connection, which can tell when its client hangs up; see `HttpLink.watch_end`
+LINK_KEY: Final = 'lymph.link'
 
 
 def make_environ(base: dict[str, Any], head: Head, body: object) -> dict[str, Any]:

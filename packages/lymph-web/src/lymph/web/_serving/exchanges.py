@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lymph.core.failures import Killed
 from lymph.web._answering.faults import ClientGone, ErrorAnswers
 from lymph.web._http.bodies import Body
-from lymph.web._http.environs import make_environ
+from lymph.web._http.environs import LINK_KEY, make_environ
 from lymph.web._http.files import FileBody, Region
 from lymph.web._http.framing import Framing
 from lymph.web._http.heads import Head
@@ -70,6 +70,7 @@ class Exchange:
         self.environ = environ = make_environ(
             host.environ, head, BytesIO() if self._body is None else self._body
         )
+        environ[LINK_KEY] = link
         address = link.address
         if isinstance(address, tuple):
             environ['REMOTE_ADDR'] = str(address[0])

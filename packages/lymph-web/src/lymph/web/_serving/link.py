@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -93,8 +94,8 @@ class HttpLink:
     the worker that answers a request; all else runs in the hub.
     """
 
-    __slots__ = ('_broken', '_deadline', '_due', '_host', '_next_turn', '_paused', '_readable',
-                 '_reading', '_spent', '_state', '_ticket', '_unsent', '_waiter',
+    __slots__ = ('_broken', '_deadline', '_due', '_host', '_next_turn', '_on_end', '_paused',
+                 '_readable', '_reading', '_spent', '_state', '_ticket', '_unsent', '_waiter',
                  '_writable', 'address', 'closed', 'connection', 'socket',
                  'wire')  # fmt: skip
 
@@ -111,6 +112,7 @@ class HttpLink:
         self._broken: str | None = None  # why nothing can be sent any more
         self._paused = False  # not read from, since nobody reads what has arrived
         self._waiter: Any = None  # the worker that waits for the client
+        self._on_end: Callable[[], None] | None = None  # for whoever answers at the moment
         self._reading = False  # whether it waits for bytes to arrive
         self._spent = 0  # bytes written in this turn, and the calls for it
         self._unsent = b''  # what the hub could not send at once
@@ -159,6 +161,7 @@ class HttpLink:
             else:
                 self._readable.stop()
                 self.connection.end()
+                self._tell_end()
             self._follow()
         except HeadError as error:
             self._refuse(error)
@@ -297,6 +300,15 @@ class HttpLink:
                 self._readable.start(self._read)
             self._wait(time.monotonic() + timeout, reading=True)
         return len(connection.buffer) > before
+
+    def watch_end(self, on_end: Callable[[], None] | None) -> bool:
+        """Call `on_end` in the hub when the client sends no more; None ends that.
+
+        Return False if it has ended already. It may have closed the connection, or still wait for
+        its answer: TCP does not tell the one from the other.
+        """
+        self._on_end = on_end
+        return not self.connection.ended
 
     def send(self, data: bytes) -> None:
         """Write `data`; wait while the client does not read. Raises ClientGone."""
@@ -452,8 +464,13 @@ class HttpLink:
             self.close()
             return
         self.connection.end()
+        self._tell_end()
         if self._waiter is not None:
             self._wake(_MOVED)
+
+    def _tell_end(self) -> None:
+        if self._on_end is not None:
+            self._on_end()
 
     def gone(self, error: ClientGone) -> None:
         """Close after a client that does not take its answer."""
