@@ -281,6 +281,30 @@ def test_handler_that_raises_its_error_again_gets_the_usual_answer_and_one_repor
     assert (response.status_code, reported) == (500, [error])
 
 
+class OwnPageError(Conflict):
+    def get_body(self, environ=None, scope=None):
+        if self.description == 'fails':
+            raise KeyError('second secret')
+        return f'own page {self.description}'
+
+    def get_headers(self, environ=None, scope=None):
+        return [('Content-Type', 'text/plain'), ('X-Own', '1')]
+
+
+def test_http_exception_with_a_page_of_its_own_is_answered_with_it():
+    response, reported = ask(Site, OwnPageError('no'))
+    assert (response.status_code, response.text) == (409, 'own page no')
+    assert (response.headers['X-Own'], reported) == ('1', [])
+    assert ask(Failing, OwnPageError('no'))[0].mimetype == 'text/plain'
+    assert ask(Handling, OwnPageError('no'))[0].text == 'http 409'
+
+
+def test_page_of_an_http_exception_that_fails_is_replaced_by_the_usual_answer():
+    response, reported = ask(Site, OwnPageError('fails'))
+    assert (response.status_code, response.json['detail']) == (409, 'fails')
+    assert [type(each) for each in reported] == [KeyError]
+
+
 def test_killed_request_is_not_handled():
     class Everything(Site):
         @errorhandler(BaseException)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Request
 
 from lymph.core.failures import Killed, error_line
@@ -89,9 +90,20 @@ class FailedRequests:
             raise AnswerAborted(error_line(error)) from error
         if not logged:
             self._faults.log_unless_chosen(error, environ)
+        return self._run(answer, self._usual(error, environ), environ)
+
+    def _usual(self, error: BaseException, environ: WSGIEnvironment) -> WSGIApplication:
+        """Return what answers an error without a handler."""
         if self.debugger is not None and self._is_debugged(error, environ):
-            return self._run(answer, self.debugger.page(error), environ)
-        return self._run(answer, self._faults.response(error, environ), environ)
+            return self.debugger.page(error)
+        if isinstance(error, HTTPException) and _has_page(error):
+            try:
+                return error.get_response(environ)
+            except Killed:
+                raise
+            except BaseException as second:  # noqa: BLE001 - code of the author's class
+                self._faults.log_and_report(second, environ)
+        return self._faults.response(error, environ)
 
     def _is_debugged(self, error: BaseException, environ: WSGIEnvironment) -> bool:
         return self.debugger is not None and self.debugger.shows(error, environ)
@@ -107,3 +119,11 @@ class FailedRequests:
 def _is_response(error: HTTPException) -> bool:
     """Tell whether an HTTPException brings a response, or stands for one that is no error."""
     return error.response is not None or (error.code or 500) < 400
+
+
+def _has_page(error: HTTPException) -> bool:
+    """Tell whether the class of an error makes a page of its own, with a status that can be."""
+    own = type(error)
+    if (own.get_body, own.get_response) == (HTTPException.get_body, HTTPException.get_response):
+        return False
+    return isinstance(error.code, int) and error.code in HTTP_STATUS_CODES
