@@ -52,6 +52,11 @@ class HandlerAnswer:
         """How many bytes the body has, if the application says so."""
         return self._opening.length
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the header fields, in lower case."""
+        return self._opening.names
+
     def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call `application` and return the body of its answer.
 

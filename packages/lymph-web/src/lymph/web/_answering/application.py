@@ -114,7 +114,8 @@ class Application:
                 fields = [field for field in headers if field[0].lower() not in own]
                 fields += [field for field in added.items() if field[0].lower() not in answered]
             else:
-                fields = [field for field in headers if field[0].lower() not in answered]
+                named = zip(answer.names, headers, strict=True)
+                fields = [field for name, field in named if name not in answered]
             fields.append((tracing.response_header, trace_id))
             if TRACEPARENT_KEY in environ:
                 fields.append(('traceparent', environ[TRACEPARENT_KEY]))

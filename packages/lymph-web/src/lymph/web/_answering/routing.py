@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 
 from lymph.web._answering.endpoints import Endpoints, MethodsAnswer, method_of
 from lymph.web._answering.maps import bind, copied
+from lymph.web._answering.remembered import RememberedRoutes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -35,12 +36,19 @@ class Router:
         self.site = site
         self.server_name = server_name
         self._endpoints = Endpoints(site)
+        self._remembered = RememberedRoutes()
 
     def match(self, request: Request) -> tuple[Any, Mapping[str, Any]]:
         """Return the endpoint and the values from the URL. Raises HTTPException if none matches."""
-        adapter = self.adapter(request.environ)
+        url_map, environ = self.site.url_map, request.environ
+        known = self._remembered.get(url_map, environ)
+        if known is not None:
+            return known
+        adapter = self.adapter(environ)
         try:
-            return adapter.match()
+            route = adapter.match()
+            self._remembered.add(url_map, environ, route)
+            return route
         except MethodNotAllowed as error:
             methods = list(error.valid_methods or ())
             if request.method != 'OPTIONS' or not methods:

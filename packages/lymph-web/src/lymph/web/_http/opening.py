@@ -56,10 +56,10 @@ class Opening:
         if exc_info is not None and self.sent:
             raise exc_info[1].with_traceback(exc_info[2])
         code = _code(status) if isinstance(status, str) else _no_status(status)
-        if not isinstance(fields, Iterable):
+        if type(fields) is not list and not isinstance(fields, Iterable):
             raise AnswerError(f'expected a list of header fields, found {quoted(fields)}')
-        checked = [check_field(field) for field in fields]
-        names = [_lower(name) for name, _ in checked]
+        checked = list(fields)
+        names = [_checked_name(field) for field in checked]
         length = _length(checked, names) if 'content-length' in names else None
         self.status, self.code = str(status), code
         self.fields, self.names, self.length = checked, names, length
@@ -122,7 +122,18 @@ def _is_name(name: str) -> bool:
 
 @lru_cache(256)
 def _lower(name: str) -> str:
+    if not _is_name(name):
+        raise AnswerError(f'expected the name of a header field, found {quoted(name)}')
     return name.lower()
+
+
+def _checked_name(field: object) -> str:
+    """Check a header field and return its name in lower case."""
+    if type(field) is tuple and len(field) == 2:
+        name, value = field
+        if type(name) is str and type(value) is str and value.isascii() and value.isprintable():
+            return _lower(name)  # nearly all fields
+    return check_field(field)[0].lower()
 
 
 @lru_cache(256)
