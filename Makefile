@@ -104,6 +104,11 @@ wheels: install  ## build all distributions into dist/
 	@set -e; for name in $(ALL); do \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
+.PHONY: screenshots
+screenshots: $(VENV)/.clients  ## take the pictures of docs/images from a real gateway
+	@tools/servers browser
+	$(BIN)/python tools/screenshots
+
 .PHONY: fuzz
 fuzz: install  ## attack everything that reads what others wrote (ARGS='--seconds 600 http')
 	@tools/servers zookeeper

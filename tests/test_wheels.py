@@ -76,6 +76,14 @@ def test_wheel_contains_only_the_folders_of_its_distribution(
     assert strays == []
 
 
+def test_wheel_of_lymph_web_holds_the_page_of_the_gateway(wheels: dict[str, Path]) -> None:
+    folder = 'lymph/web/_gateway/page'
+    page = ROOT / 'packages' / 'lymph-web' / 'src' / folder
+    own = {each for each in files(wheels['lymph-web']) if each.startswith(f'{folder}/')}
+    assert own == {f'{folder}/{each.name}' for each in page.iterdir()}
+    assert f'{folder}/index.html' in own
+
+
 @every_distribution
 def test_a_wheel_holds_no_tests(name: str, wheels: dict[str, Path]) -> None:
     parts = [Path(each).parts for each in files(wheels[name])]

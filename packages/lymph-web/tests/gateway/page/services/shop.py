@@ -52,7 +52,7 @@ class Shop(lymph.Interface):
 
         The tax is left out unless `gross` is true:
 
-            total = sum(line.price * line.count) * (1 - discount)
+            total = sum(line.price * line.count)
         """
         total = sum(line.price * line.count for line in order.lines) * (1 - discount)
         return round(total if gross else total / 1.19, 2)

@@ -46,9 +46,16 @@ export function prose(text) {
     .filter((part) => part.trim() !== '')
     .map((part) =>
       /^(\s+|[-*] |\d+\. )/m.test(part)
-        ? el('pre', { class: 'prose' }, part.replace(/^\n+|\s+$/g, ''))
+        ? el('pre', { class: 'prose' }, dedented(part.replace(/^\n+|\s+$/g, '')))
         : el('p', {}, withCode(part.trim())),
     );
+}
+
+function dedented(text) {
+  const lines = text.split('\n');
+  const indents = lines.filter((line) => line.trim() !== '').map((line) => line.search(/\S/));
+  const least = Math.min(...indents);
+  return lines.map((line) => line.slice(least)).join('\n');
 }
 
 /** Return text as nodes, with what is in backticks as code. */
