@@ -19,6 +19,7 @@ from lymph.web._answering.application import Application
 from lymph.web._answering.debugger import Debugger
 from lymph.web._answering.error_handlers import ErrorHandlers
 from lymph.web._answering.health import Health
+from lymph.web._options.proxies import TrustedProxies
 
 
 class Site:
@@ -112,6 +113,29 @@ def test_prompt_in_a_frame_needs_the_pin(get, debugger):
     assert '42' in get(ask).text
     assert get('/?__debugger__=yes&cmd=resource&f=debugger.js').mimetype == 'text/javascript'
     assert get('/?__debugger__=yes&cmd=1&frm=5&s=no').status_code == 404
+
+
+@pytest.mark.parametrize('trusted', [['127.0.0.1'], ['10.0.0.0/8']])
+@pytest.mark.parametrize(
+    'field',
+    [{'X-Forwarded-For': 'unknown'}, {'X-Forwarded-Proto': 'http'}, {'Forwarded': 'for=127.0.0.1'}],
+)
+def test_client_behind_any_proxy_gets_no_debugger(site, debugger, trusted, field):
+    application = Application(site)
+    proxies = TrustedProxies.from_config(Configuration({'trusted_proxies': trusted}).view([]))
+    application.features = proxies.features()
+    application.debug(debugger)
+
+    def ask(**fields):
+        return Client(application).get(
+            '/',
+            base_url='http://127.0.0.1:8080',
+            environ_overrides={'REMOTE_ADDR': '127.0.0.1'},
+            headers={'Accept': 'text/html', **fields},
+        )
+
+    assert is_debugged(ask()) is (trusted != ['127.0.0.1'])  # that may be a proxy itself
+    assert not is_debugged(ask(**field))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request
 from lymph.core.addresses import is_loopback
 from lymph.exceptions import RemoteError, RpcError
 from lymph.web._answering.problem_answers import prefers_html
+from lymph.web._http.environs import FROM_PROXY_KEY, RECEIVED_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,10 +29,10 @@ __all__ = ['Debugger']
 _ERROR: Final = 'lymph.debugged_error'
 _FRAMES: Final = 2000  # frames of errors that stay open for prompts
 _HOST: Final = re.compile(r'(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(:[0-9]+)?', re.ASCII)
-#: fields of proxies: the client may be anywhere
+#: fields of proxies, also of those that are not trusted: the client may be anywhere
 _FORWARDED: Final = (
     *('HTTP_FORWARDED', 'HTTP_X_FORWARDED_FOR', 'HTTP_X_REAL_IP', 'HTTP_VIA'),
-    'lymph.from_proxy',
+    *(FROM_PROXY_KEY, RECEIVED_KEY),
 )
 
 

@@ -7,12 +7,16 @@ from urllib.parse import unquote
 
 from lymph.web._http.heads import Head
 
-__all__ = ['ARRIVED_KEY', 'LINK_KEY', 'make_environ']
+__all__ = ['ARRIVED_KEY', 'FROM_PROXY_KEY', 'LINK_KEY', 'RECEIVED_KEY', 'make_environ']
 
 #: when a request arrived, a time of `time.monotonic`; only of one that had to wait for its turn
 ARRIVED_KEY: Final = 'lymph.arrived'
+#: there is a value if the peer is a trusted proxy
+FROM_PROXY_KEY: Final = 'lymph.from_proxy'
 #: the connection, which can tell when its client hangs up; see `HttpLink.watch_end`
 LINK_KEY: Final = 'lymph.link'
+#: the values that were replaced or removed because of a header field of proxies, by their keys
+RECEIVED_KEY: Final = 'lymph.received'
 
 
 def make_environ(base: dict[str, Any], head: Head, body: object) -> dict[str, Any]:

@@ -18,10 +18,9 @@ from werkzeug.exceptions import GatewayTimeout
 from lymph.config import ConfigView
 from lymph.core.backends import set_deadline
 from lymph.web._answering.features import Features
-from lymph.web._http.environs import ARRIVED_KEY
+from lymph.web._http.environs import ARRIVED_KEY, FROM_PROXY_KEY
 from lymph.web._http.limits import Limits
 from lymph.web._http.opening import is_field_name
-from lymph.web._options.proxies import FROM_PROXY_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

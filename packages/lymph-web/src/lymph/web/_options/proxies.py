@@ -11,6 +11,7 @@ from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 from lymph.web._answering.features import Features
+from lymph.web._http.environs import FROM_PROXY_KEY, RECEIVED_KEY
 from lymph.web._proxies.believing import (
     Believed,
     believe_forwarded,
@@ -23,12 +24,7 @@ from lymph.web._proxies.nodes import parse_address
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['FROM_PROXY_KEY', 'RECEIVED_KEY', 'TrustedProxies']
-
-#: in the WSGI environment of a request from a trusted proxy
-FROM_PROXY_KEY: Final = 'lymph.from_proxy'
-#: the values that were replaced, by their keys in the WSGI environment
-RECEIVED_KEY: Final = 'lymph.received'
+__all__ = ['TrustedProxies']
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -96,15 +92,15 @@ class TrustedProxies:
 
     def arrive(self, environ: WSGIEnvironment) -> None:
         """Replace the addresses of a request by those of its client, if its peer is trusted."""
-        if not self.trusts(environ.get('REMOTE_ADDR') or ''):
-            for key in _ENVIRON.values():
-                environ.pop(key, None)
-            return
-        environ[FROM_PROXY_KEY] = True
+        trusted = self.trusts(environ.get('REMOTE_ADDR') or '')
+        if trusted:
+            environ[FROM_PROXY_KEY] = True
         said = {key: environ.pop(key) for key in _ENVIRON.values() if key in environ}
         if not said:
             return
         received = environ[RECEIVED_KEY] = dict(said)
+        if not trusted:
+            return
         said = {key: value for key, value in said.items() if key in self.believed}
         rfc = _FORWARDED in said and not _COMING_FIRST.intersection(said)
         if rfc:
