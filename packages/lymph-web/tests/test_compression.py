@@ -184,6 +184,7 @@ def is_compressed(response):
         ('gzip;level=1', Wish.IDENTITY),
         ('gzip gzip', Wish.IDENTITY),
         (';;;,', Wish.IDENTITY),
+        ('gzip,' * 5000, Wish.IDENTITY),
     ],
 )
 def test_encoding_is_negotiated_by_weights(text, wish):

@@ -206,6 +206,7 @@ def test_real_server_answers_preflights(serve):
     fields = [f'Origin: {SHOP}', 'Access-Control-Request-Method: PUT']
     answer = serve().ask('/page', *fields, method='OPTIONS')
     assert (answer.status, answer.headers['access-control-allow-origin']) == (204, SHOP)
+    assert 'content-type' not in answer.headers
 
 
 def test_page_may_read_that_the_server_is_overloaded(start_interface):

@@ -28,6 +28,7 @@ _CODING: Final = re.compile(
     r'(?:[ \t]*;[ \t]*q=(?P<q>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?',
     re.IGNORECASE,
 )
+_LONGEST: Final = 1000  # characters; browsers send less than 30
 
 
 class Wish(Enum):
@@ -53,8 +54,10 @@ def wish_of(text: str) -> Wish:
 
 
 def _codings(text: str) -> dict[str, float]:
-    """Return the weight of each encoding that is named; empty if the field is malformed."""
+    """Return the weight of each encoding that is named; empty if the field is malformed or long."""
     codings: dict[str, float] = {}
+    if len(text) > _LONGEST:
+        return codings
     for each in text.split(','):
         item = each.strip(' \t')
         if not item:

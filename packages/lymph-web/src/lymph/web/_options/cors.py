@@ -99,6 +99,7 @@ class Cors:
         asked_method = environ[f'{_ASKED}METHOD']
         asked_headers = environ.get(f'{_ASKED}HEADERS', '')
         response = Response(status=204)
+        del response.headers['Content-Type']
         response.headers[f'{_ALLOW}Methods'] = _reflected(self.methods, asked_method)
         response.headers[f'{_ALLOW}Headers'] = _reflected(self.headers, asked_headers)
         response.headers['Access-Control-Max-Age'] = str(int(self.max_age))

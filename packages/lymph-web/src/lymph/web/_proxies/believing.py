@@ -108,7 +108,9 @@ def nearest(text: str, hops: int, read: Callable[[str], T | None]) -> T | None:
 
     Items are read from the right; those from the first malformed one on are ignored.
     """
-    return _last((item for item, _ in islice(list_items(text), hops)), read) if text else None
+    if ',' not in text:
+        return read(text.strip(' \t'))
+    return _last((item for item, _ in islice(list_items(text), hops)), read)
 
 
 def prefix_in(text: str) -> str | None:

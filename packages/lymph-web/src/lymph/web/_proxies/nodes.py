@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 __all__ = ['NetworkNode', 'is_hidden', 'parse_address', 'parse_node']
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_REMEMBERED: Final = (
+    1024  # nodes; parsing an address costs as much as the rest of the header fields
+)
 _LONGEST: Final = 100  # characters; the longest address with a port has 53
 _FORMS: Final = (
     re.compile(r'(?P<address>[0-9.]+)(?::(?P<port>[0-9]{1,5}|_[A-Za-z0-9._-]+))?'),
@@ -33,6 +37,7 @@ class NetworkNode(NamedTuple):
     port: str | None = None
 
 
+@lru_cache(_REMEMBERED)
 def parse_node(text: str) -> NetworkNode | None:
     """Return the node that an element names, None if it names none: ``[2001:db8::1]:4711``."""
     if len(text) > _LONGEST:
