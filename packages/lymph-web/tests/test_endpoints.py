@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.core._work.chains import Chains
 from lymph.core.interceptors import Interceptor
-from lymph.web import RequestHandler, WebServiceInterface
+from lymph.web import RequestHandler, WebServiceInterface, errorhandler
 from lymph.web._answering.application import Application
 from lymph.web._answering.health import Health
 
@@ -243,6 +243,15 @@ class Narrow(RequestHandler):
         pass
 
 
+class Handled(RequestHandler):
+    def get(self):
+        pass
+
+    @errorhandler(404)
+    def missing(self, request, error):
+        pass
+
+
 async def wait(request): ...
 
 
@@ -250,6 +259,7 @@ async def wait(request): ...
     ('rule', 'message'),
     [
         (Rule('/', endpoint=Empty), "a class with get, post, .* found 'Empty', which has none"),
+        (Rule('/', endpoint=Handled), "'Handled', which has error handlers; an interface has the"),
         (Rule('/', endpoint=Unmade), r"'Unmade' to be made with \(interface, request\), as lymph"),
         (
             Rule('/', endpoint=Waiting),

@@ -281,6 +281,24 @@ def test_handler_that_raises_its_error_again_gets_the_usual_answer_and_one_repor
     assert (response.status_code, reported) == (500, [error])
 
 
+class Headed(Site):
+    @errorhandler(405)
+    def changed(self, request, error):
+        return 'elsewhere', 200 if request.args else 405
+
+    @errorhandler(503)
+    def away(self, request, error):
+        return Response('away', 503, {'Retry-After': '9'} if request.args else {})
+
+
+def test_headers_that_belong_to_the_status_are_added():
+    error = MethodNotAllowed(['GET'])
+    assert ask(Headed, error)[0].headers['Allow'] == 'GET'
+    assert 'Allow' not in ask(Headed, error, '/fail?a')[0].headers
+    assert ask(Headed, LookupFailure('x'))[0].headers['Retry-After'] == '5'
+    assert ask(Headed, LookupFailure('x'), '/fail?a')[0].headers.getlist('Retry-After') == ['9']
+
+
 class OwnPageError(Conflict):
     def get_body(self, environ=None, scope=None):
         if self.description == 'fails':

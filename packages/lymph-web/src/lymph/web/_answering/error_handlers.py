@@ -48,9 +48,10 @@ def errorhandler(*which: int | type[BaseException]) -> Callable[[F], F]:
                 return {'left': 0}, 409
 
     The method is called with the request and the error. It returns what an endpoint may return; a
-    value without a status gets that of the error. It may raise an HTTPException, which is answered
-    in the usual form. If it raises anything else, so is the first error. A handler of a status
-    always gets an HTTPException, with another error as its `__cause__`.
+    value without a status gets that of the error. Headers of the error, such as `Allow` and
+    `Retry-After`, are added where the status stays. It may raise an HTTPException, which is
+    answered in the usual form. If it raises anything else, so is the first error. A handler of a
+    status always gets an HTTPException, with another error as its `__cause__`.
 
     An error that a handler of its class answers is expected: it is neither logged nor reported to
     the error hook. Handlers of statuses, `Exception` and `BaseException` change only the answer.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from lymph.core.failures import Killed, error_line
 from lymph.core.resources import unit
 from lymph.web._answering.answers import HandlerAnswer
 from lymph.web._answering.error_handlers import ErrorHandlers, Found
+from lymph.web._answering.errors import Problem
 from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.values import application_of
 
@@ -75,7 +76,7 @@ class FailedRequests:
                     logged = not found.expected
                     if logged:
                         self._faults.log_unless_chosen(error, environ)
-                    return self._run(answer, self._handle(found, environ, problem.status), environ)
+                    return self._run(answer, self._handle(found, environ, problem), environ)
         except (Killed, AnswerAborted):
             raise
         except BaseException as second:  # noqa: BLE001 - the edge of somebody else's code
@@ -108,12 +109,19 @@ class FailedRequests:
     def _is_debugged(self, error: BaseException, environ: WSGIEnvironment) -> bool:
         return self.debugger is not None and self.debugger.shows(error, environ)
 
-    def _handle(self, found: Found, environ: WSGIEnvironment, status: int) -> WSGIApplication:
+    def _handle(self, found: Found, environ: WSGIEnvironment, problem: Problem) -> WSGIApplication:
         # missing where the request class itself has failed
         request = environ.get('werkzeug.request') or Request(environ)
         with unit():
             value = getattr(self._site, found.name)(request, found.error)
-        return application_of(value, f'{type(self._site).__name__}.{found.name}', status)
+        name = f'{type(self._site).__name__}.{found.name}'
+        application = application_of(value, name, problem.status)
+        if isinstance(application, Response) and application.status_code == problem.status:
+            # Allow, Retry-After and the like belong to the status
+            for field, text in problem.headers:
+                if field not in application.headers:
+                    application.headers.add(field, text)
+        return application
 
 
 def _is_response(error: HTTPException) -> bool:

@@ -19,6 +19,7 @@ from lymph.config.suggestions import close_name
 from lymph.core._declaring.checking import is_reserved
 from lymph.core._work.forms import deferred_form
 from lymph.web._answering.endpoints import endpoint_name, handler_methods, method_of
+from lymph.web._answering.error_handlers import ErrorHandlers
 
 __all__ = ['answers', 'check_endpoints', 'check_routes']
 
@@ -159,6 +160,11 @@ def _class_problem(cls: type, rule: Rule) -> str | None:
         return (
             f'rule {rule.rule!r} expects a class with get, post, or a method for another HTTP '
             f'method, found {name!r}, which has none'
+        )
+    if ErrorHandlers.of(cls):
+        return (
+            f'rule {rule.rule!r} names {name!r}, which has error handlers; '
+            'an interface has the error handlers for its requests'
         )
     missing = sorted((rule.methods or set()) - {*methods, 'OPTIONS'})
     if missing:
