@@ -8,6 +8,7 @@ import gevent
 import pytest
 from werkzeug.test import Client
 
+import lymph
 from lymph.config import ConfigurationError
 from lymph.core.settings import ContainerSettings
 from lymph.web.gateway import CallProblem, Gateway
@@ -264,6 +265,35 @@ def test_body_over_the_limit_is_refused(world):
     world.shop()
     answer = world.gateway('shop.*', max_body_size=10).post('shop/echo', {'value': 'x' * 20})
     assert answer.status_code == 413
+
+
+def test_failures_in_front_of_a_method_tell_that_it_did_not_run(world):
+    world.shop()
+    client = world.gateway('shop.*', max_body_size=10).client
+    answers = [
+        client.get('/api/shop/echo'),
+        client.post('/api/shop/echo/x', json={}),
+        client.post('/api/shop/echo', json={'value': 'x' * 20}),
+    ]
+    assert [answer.status_code for answer in answers] == [405, 404, 413]
+    assert [answer.json['may_have_run'] for answer in answers] == [False] * 3
+
+
+class Late(lymph.Plugin, lymph.Interceptor):
+    kinds = frozenset({'http'})
+
+    def intercept(self, work, proceed):
+        proceed()
+        raise lymph.Refused('too late')
+
+
+def test_failure_after_a_call_tells_that_the_method_may_have_run(world):
+    shop = world.shop()
+    asking = world.gateway('shop.*')
+    asking.gateway.container.install_plugin(Late)
+    answer = asking.post('shop/order', {'article': 'sock'})
+    assert answer.status_code >= 400
+    assert (answer.json['may_have_run'], shop.calls) == (True, ['sock'])
 
 
 def test_client_can_shorten_the_deadline_but_not_lengthen_it(world):

@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
 from lymph.core.options import refuse_unknown
+from lymph.web._answering.features import Features
 from lymph.web._answering.routes import answers
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.answering import CallAnswers
@@ -40,6 +41,7 @@ from lymph.web._gateway.mcp.tools import Tools
 from lymph.web._gateway.mcp.transport import McpEndpoint
 from lymph.web._gateway.page_files import PageFiles
 from lymph.web._gateway.problems import CallProblem
+from lymph.web._gateway.responses import note_request
 from lymph.web._gateway.settings import CallSettings
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
 from lymph.web._options.collected import KEYS
@@ -95,6 +97,8 @@ class Gateway(WebServiceInterface):
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
+        features, noting = self._own_application.features, Features(arriving=(note_request,))
+        self._own_application.features = Features.merged([noting, features])
         calls = CallSettings.from_config(view)
         self._configure(calls)
         self._page = PageFiles() if view.get_bool('page', True) else None

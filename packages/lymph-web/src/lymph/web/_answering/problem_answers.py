@@ -21,7 +21,10 @@ from lymph.web._answering.errors import Problem
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['error_response', 'prefers_html']
+__all__ = ['MEMBERS_KEY', 'error_response', 'instance_of', 'prefers_html']
+
+#: more members of the problem that may become of a request, in its WSGI environment
+MEMBERS_KEY: Final = 'lymph.problem_members'
 
 _JSON: Final = 'application/problem+json'
 _LONGEST: Final = 2000  # characters of a path that is repeated
@@ -55,8 +58,9 @@ def _json(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> str:
         'title': problem.title,
         'status': problem.status,
         'detail': problem.message,
-        **_instance(environ),
+        **instance_of(environ),
         'trace_id': trace_id,
+        **environ.get(MEMBERS_KEY, {}),
         'error': problem.title,
         'message': problem.message,
     }
@@ -65,7 +69,8 @@ def _json(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> str:
     return json.dumps(facts) + '\n'
 
 
-def _instance(environ: WSGIEnvironment) -> dict[str, str]:
+def instance_of(environ: WSGIEnvironment) -> dict[str, str]:
+    """Return the member `instance` of a problem: the path that was asked for, unless it is long."""
     # missing where the head of the request could not be read
     path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
     if not path or len(path) > _LONGEST:

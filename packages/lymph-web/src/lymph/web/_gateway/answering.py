@@ -12,7 +12,7 @@ from lymph.web._gateway.hangups import HangUps
 from lymph.web._gateway.idempotency import KeptAnswer, Outcomes, digest_of
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.requests import Asked, parse_arguments, read_request
-from lymph.web._gateway.responses import problem_response, result_response
+from lymph.web._gateway.responses import note_call, problem_response, result_response
 
 __all__ = ['CallAnswers']
 
@@ -37,10 +37,11 @@ class CallAnswers:
                 return result_response(self._result(request, name, asked))
             return self._answer_once(request, name, asked, asked.key)
         except CallProblem as problem:
-            return problem_response(problem, request.path)
+            return problem_response(problem, request.environ)
 
     def _result(self, request: Request, name: str, asked: Asked) -> Any:
         arguments = parse_arguments(asked.body)
+        note_call(request.environ)
         with self._hang_ups.watched(request.environ, name):
             return self._calls.make(name, arguments, asked.timeout, asked.version)
 
@@ -69,7 +70,7 @@ class CallAnswers:
         try:
             return result_response(self._result(request, name, asked)), True
         except CallProblem as problem:
-            return problem_response(problem, request.path), problem.may_have_run
+            return problem_response(problem, request.environ), problem.may_have_run
 
 
 def _replayed(kept: KeptAnswer) -> Response:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 from lymph.core import trace
+from lymph.web._answering.problem_answers import MEMBERS_KEY, instance_of
 from lymph.web._gateway.problems import CallProblem
 
-__all__ = ['PROBLEM', 'problem_members', 'problem_response', 'result_response']
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = [
+    'PROBLEM',
+    'note_call',
+    'note_request',
+    'problem_members',
+    'problem_response',
+    'result_response',
+]
 
 #: the media type of problems
 PROBLEM: Final = 'application/problem+json'
@@ -25,14 +36,23 @@ def result_response(result: Any) -> Response:
     return Response(_json(result), 200, _FIELDS, mimetype='application/json')
 
 
-def problem_response(problem: CallProblem, instance: str) -> Response:
-    """Return the answer with a problem; `instance` is the path that was asked for."""
-    members = problem_members(problem)
-    body = _json({**members, 'instance': instance})
+def problem_response(problem: CallProblem, environ: WSGIEnvironment) -> Response:
+    """Return the answer with a problem to the request of a WSGI environment."""
+    body = _json({**problem_members(problem), **instance_of(environ)})
     response = Response(body, problem.status, _FIELDS, content_type=PROBLEM)
     if problem.retry_after is not None:
         response.headers['Retry-After'] = str(problem.retry_after)
     return response
+
+
+def note_request(environ: WSGIEnvironment) -> None:
+    """Note that no method has run yet, for all problems that may become of a request."""
+    environ[MEMBERS_KEY] = {'may_have_run': False}
+
+
+def note_call(environ: WSGIEnvironment) -> None:
+    """Note that a method may have run from now on."""
+    environ[MEMBERS_KEY] = {'may_have_run': True}
 
 
 def problem_members(problem: CallProblem) -> dict[str, Any]:
