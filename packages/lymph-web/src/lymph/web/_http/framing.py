@@ -39,32 +39,35 @@ class Framing:
     the application asks for it, and if nothing else marks the end of the body.
     """
 
-    __slots__ = ('_form', '_left', '_opening', '_unexpected', '_version', 'closes')
+    __slots__ = ('_form', '_left', '_opening', '_unexpected', '_version', 'closes', 'takes_body')
 
     def __init__(
         self, opening: Opening, method: str, version: str, length: int | None, close: bool
     ) -> None:
         self._opening = opening
         self._version = version
+        code = opening.code
         if opening.length is not None:
             length = opening.length
-        if method == 'HEAD' or _is_bare(opening.code):
-            self._form = _NOTHING
+        if method == 'HEAD' or code < 200 or code == 204 or code == 304:
+            form = _NOTHING
         elif length is not None:
-            self._form = _LENGTH
+            form = _LENGTH
         else:
-            self._form = _CLOSE if version == 'HTTP/1.0' else _CHUNKED
+            form = _CLOSE if version == 'HTTP/1.0' else _CHUNKED
+        self._form = form
+        #: whether anything is to be sent after the head
+        self.takes_body = form is not _NOTHING
         # a body would be a mistake, unless the answer is that to GET without its body
-        self._unexpected = self._form is _NOTHING and method != 'HEAD'
+        self._unexpected = form is _NOTHING and method != 'HEAD'
         self._left = length or 0
-        asked = 'connection' in opening.names and _asks_to_close(opening)
         # after a status of 1xx the client waits for a second answer, which never comes
-        self.closes = close or asked or self._form is _CLOSE or opening.code < 200
-
-    @property
-    def takes_body(self) -> bool:
-        """Whether anything is to be sent after the head."""
-        return self._form is not _NOTHING
+        self.closes = (
+            close
+            or form is _CLOSE
+            or code < 200
+            or ('connection' in opening.names and _asks_to_close(opening))
+        )
 
     def head(self, date: Callable[[], str] | None = None) -> bytes:
         """Return the status line and all header fields, with the empty line behind them.
@@ -72,11 +75,12 @@ class Framing:
         `date` returns the line of Date, which is added unless the application has set it.
         """
         opening, names = self._opening, self._opening.names
+        bare = opening.code < 200 or opening.code == 204
         lines = [_status_line(opening.status)]
         for lower, (name, value) in zip(names, opening.fields, strict=True):
             # The length of an answer to HEAD or of a 304 stays: it is that of the body to a GET
             # (RFC 9110, section 8.6).
-            if lower in _HOP_BY_HOP or (lower == 'content-length' and self._has_no_length):
+            if lower in _HOP_BY_HOP or (bare and lower == 'content-length'):
                 continue
             lines.append(f'{name}: {value}\r\n')
         if 'date' not in names:
@@ -92,6 +96,10 @@ class Framing:
             lines.append('Connection: keep-alive\r\n')
         lines.append('\r\n')
         return ''.join(lines).encode('latin-1')
+
+    def whole(self, data: bytes) -> bool:
+        """Tell whether `data` is the body as the length says, so that nothing follows it."""
+        return self._form is _LENGTH and len(data) == self._left
 
     def part(self, data: bytes) -> bytes:
         """Return `data` as it is sent, without bytes beyond the length."""
@@ -133,14 +141,6 @@ class Framing:
                 f'found {self._left} less'
             )
         return b'0\r\n\r\n' if self._form is _CHUNKED else b''
-
-    @property
-    def _has_no_length(self) -> bool:
-        return self._opening.code < 200 or self._opening.code == 204
-
-
-def _is_bare(code: int) -> bool:
-    return code < 200 or code in (204, 304)
 
 
 @lru_cache(256)

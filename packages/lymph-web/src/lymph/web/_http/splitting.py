@@ -25,9 +25,14 @@ from lymph.web._http.heads import (
 
 __all__ = ['HeadSplitter']
 
-_PATH = re.compile(rb'/[\x21\x22\x24-\x3e\x40-\x7e]*')
-_QUERY = re.compile(rb'[\x21\x22\x24-\x7e]*')
-_VERSIONS = {'1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1'}
+# a path, and a query if any
+_TARGET = re.compile(r'(/[\x21\x22\x24-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))?')
+# and how the request line ends
+_VERSIONS = {
+    '1.0': ('HTTP/1.0', b' HTTP/1.0\r\n'),
+    '1.1': ('HTTP/1.1', b' HTTP/1.1\r\n'),
+}
+_METHODS = {b'GET': 'GET', b'POST': 'POST', b'HEAD': 'HEAD', b'PUT': 'PUT'}
 _KEPT = 64  # bytes of a name or a host, so that what is kept for later is small
 
 
@@ -77,19 +82,20 @@ class HeadSplitter:
         received = self._received
         url = received.url[0]
         method = parser.get_method()
-        version = _VERSIONS.get(parser.get_http_version())
-        if version is None:
+        version, line_end = _VERSIONS.get(parser.get_http_version(), ('', b'-'))
+        at = len(method) + 1
+        target = _TARGET.fullmatch(url.decode('latin-1'))
+        if (
+            target is None
+            # one space each, which httptools does not insist on
+            or not data.startswith(url, at)
+            or not data.startswith(line_end, at + len(url))
+            # repeated fields, and whatever may have been read as part of another line
+            or len(received.fields) != data.count(b'\n') - 2
+            or len(received.fields) > self._max_fields
+        ):
             return None
-        # repeated fields, and whatever may have been read as part of another line
-        if len(received.fields) != data.count(b'\n') - 2:
-            return None
-        if len(received.fields) > self._max_fields:
-            return None
-        if not data.startswith(b'%b %b %b\r\n' % (method, url, version.encode())):
-            return None
-        path, _, query = url.partition(b'?')
-        if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
-            return None
+        path, query = target.groups('')
         variables: dict[str, str] = {}
         for name, value in received.fields.items():
             if len(name) > _KEPT:
@@ -104,9 +110,9 @@ class HeadSplitter:
             return None
         connection = variables.get('HTTP_CONNECTION')
         head = Head(
-            method.decode('latin-1'),
-            path.decode('latin-1'),
-            query.decode('latin-1'),
+            _METHODS.get(method) or method.decode('latin-1'),
+            path,
+            query,
             version,
             variables,
             host,

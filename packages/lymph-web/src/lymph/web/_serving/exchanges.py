@@ -71,10 +71,8 @@ class Exchange:
             host.environ, head, BytesIO() if self._body is None else self._body
         )
         environ[LINK_KEY] = link
-        address = link.address
-        if isinstance(address, tuple):
-            environ['REMOTE_ADDR'] = str(address[0])
-            environ['REMOTE_PORT'] = str(address[1])
+        if link.peer is not None:
+            environ['REMOTE_ADDR'], environ['REMOTE_PORT'] = link.peer
         if link.wire is not None:
             environ['wsgi.url_scheme'] = 'https'
 
@@ -120,10 +118,21 @@ class Exchange:
         self._write(check_part(data))
 
     def _send_body(self, result: Iterable[bytes]) -> None:
-        if isinstance(result, (list, tuple)):
-            self._length = length = sum([len(check_part(part)) for part in result])
-            if len(result) > 1 and length <= _TOGETHER:
-                result = [b''.join(result)]
+        kind = type(result)
+        if kind is list or kind is tuple or isinstance(result, (list, tuple)):
+            parts = [part if type(part) is bytes else check_part(part) for part in result]
+            data = parts[0] if len(parts) == 1 else b''
+            self._length = length = len(data) or sum(map(len, parts))
+            if length <= _TOGETHER and self._framing is None:
+                data = data or b''.join(parts)
+                self._framing = framing = self._begin()
+                head = framing.head(self._host.date)
+                if framing.whole(data):
+                    self._link.send(head + data)
+                    return
+                self._link.send(head)
+                parts = [data]
+            result = parts
         elif isinstance(result, FileBody) and self._link.wire is None:
             region = result.region()
             if region is not None:

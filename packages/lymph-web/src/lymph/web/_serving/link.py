@@ -94,15 +94,34 @@ class HttpLink:
     the worker that answers a request; all else runs in the hub.
     """
 
-    __slots__ = ('_broken', '_deadline', '_due', '_host', '_next_turn', '_on_end', '_paused',
-                 '_readable', '_reading', '_spent', '_state', '_ticket', '_unsent', '_waiter',
-                 '_writable', 'address', 'closed', 'connection', 'socket',
-                 'wire')  # fmt: skip
+    __slots__ = (
+        '_broken',
+        '_deadline',
+        '_due',
+        '_host',
+        '_next_turn',
+        '_on_end',
+        '_paused',
+        '_readable',
+        '_reading',
+        '_spent',
+        '_state',
+        '_ticket',
+        '_unsent',
+        '_waiter',
+        '_writable',
+        'closed',
+        'connection',
+        'peer',
+        'socket',
+        'wire',
+    )
 
     def __init__(
         self, sock: socket.socket, address: Any, host: LinkHost, wire: TlsLayer | None = None
     ) -> None:
-        self.address = address
+        #: IP address and port of the client; None for a Unix socket
+        self.peer = (str(address[0]), str(address[1])) if isinstance(address, tuple) else None
         self.wire = wire
         self.closed = False
         self.connection = HttpConnection(host.limits, host.splitter)
@@ -517,7 +536,7 @@ class HttpLink:
             self._wake(_MOVED)
 
     def _log(self, level: int, text: str, error: BaseException | None = None) -> None:
-        peer = self.address
-        client = join_address(str(peer[0]), peer[1]) if isinstance(peer, tuple) else 'a client'
-        cause = peer[0] if isinstance(peer, tuple) else client
+        peer = self.peer
+        client = 'a client' if peer is None else join_address(peer[0], int(peer[1]))
+        cause = client if peer is None else peer[0]
         self._host.limited_log.write(level, cause, '%s: %s', client, text, exc_info=error)
