@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import socket as stdlib_socket
 import statistics
 import struct
@@ -32,6 +33,7 @@ WAIT = 30.0  # longer than anything here takes
 SOON = 0.05  # seconds: what a call may take
 LIMIT = 1_000_000  # bytes of a body
 IDLE = 10_000  # connections
+BURST = 3000  # connections that send a request at the same moment
 MOST_EACH = 20_000  # bytes of an idle connection
 SPARE = 500  # descriptors for everything else in the process of the tests
 
@@ -44,6 +46,7 @@ class Service:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
+        self.process = process
         self.port, self.endpoint = json.loads(process.stdout.readline())
         config = {'container': {'registry': {'class': 'static'}, 'events': {'class': 'null'}}}
         self.client = Client.from_config(Configuration(config))
@@ -251,7 +254,7 @@ def test_half_closed_connections_get_their_answers_and_are_closed(service):
     assert clients['nothing'].answer == b''
 
 
-def test_idle_connections_cost_little_and_their_memory_comes_back(record_property):
+def test_idle_connections_cost_little_hold_nobody_up_and_their_memory_comes_back(record_property):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(IDLE, hard - SPARE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + SPARE), hard))
@@ -281,6 +284,8 @@ def usage(service: Service, count: int) -> Iterator[dict[str, Any]]:
         assert peak['descriptors'] == before['descriptors'] + most
         yield peak
         with service.answering_calls():
+            burst(service, idle[:BURST])
+        with service.answering_calls():
             for sock in idle:
                 reset(sock)
             eventually(lambda: service.facts()['descriptors'] == before['descriptors'], WAIT)
@@ -297,6 +302,17 @@ def connections(port: int, count: int) -> Iterator[stdlib_socket.socket]:
         yield sock
         if number % 20 == 0:
             gevent.sleep(1e-6)  # for the calls
+
+
+def burst(service: Service, idle: list[stdlib_socket.socket]) -> None:
+    """Let all of these connections have a request at the same moment."""
+    service.process.send_signal(signal.SIGSTOP)
+    for sock in idle:
+        sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    service.process.send_signal(signal.SIGCONT)
+    for sock in idle:
+        gevent.socket.wait_read(sock.fileno(), timeout=WAIT)
+        assert sock.recv(1000).startswith(b'HTTP/1.1 200 OK')
 
 
 def reset(sock: stdlib_socket.socket) -> None:

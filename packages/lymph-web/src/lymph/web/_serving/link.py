@@ -32,6 +32,7 @@ from lymph.web._http.heads import Head, HeadError
 from lymph.web._http.limits import Limits
 from lymph.web._http.refusals import refusal
 from lymph.web._http.splitting import HeadSplitter
+from lymph.web._serving.turnstile import HANDSHAKE, READ, Turnstile
 
 __all__ = ['HttpLink', 'LinkHost', 'TlsLayer']
 
@@ -75,6 +76,7 @@ class LinkHost(Protocol):
     limited_log: LimitedLog
     splitter: HeadSplitter
     timers: Expirations
+    turnstile: Turnstile
     #: the hub, in which links read
     hub: Any
     #: links that wait for a request, in the order in which they became so
@@ -141,7 +143,7 @@ class HttpLink:
         self._writable: Any = None
         self._next_turn: NextTurn | None = None
         self._readable = host.hub.loop.io(sock.fileno(), 1)
-        self._readable.start(self._read)
+        self._readable.start(self._can_read)
         self._rest()
 
     @property
@@ -150,6 +152,21 @@ class HttpLink:
         return self.connection.buffer
 
     # Reading.
+
+    def _can_read(self) -> None:
+        """Read when it is this connection's turn. Runs in the hub."""
+        cost = READ if self.wire is None or self.wire.ready else HANDSHAKE
+        if self._host.turnstile.passes(self, cost):
+            self._read()
+        else:
+            self._readable.stop()
+
+    def go_on(self) -> None:
+        """Do what had to wait for another turn of the loop. Runs in the hub."""
+        self._take_buffered()
+        if not (self.closed or self._paused or self.connection.ended or self._broken):
+            self._readable.start(self._can_read)
+            self._read()
 
     def _read(self) -> None:
         """Take what has arrived. Runs in the hub."""
@@ -203,7 +220,7 @@ class HttpLink:
             return
         if self._paused and not connection.ended:
             self._paused = False
-            self._readable.start(self._read)
+            self._readable.start(self._can_read)
         if state is self._state:
             return
         self._state = state
@@ -240,8 +257,12 @@ class HttpLink:
 
     def _ask_next_turn(self) -> None:
         if self._next_turn is None:
-            self._next_turn = NextTurn(self._take_buffered)
+            self._next_turn = NextTurn(self._can_take_buffered)
         self._next_turn.ask()
+
+    def _can_take_buffered(self) -> None:
+        if self._host.turnstile.passes(self, READ):
+            self._take_buffered()
 
     def _take_buffered(self) -> None:
         """Take a request that has arrived before the last one was answered."""
@@ -316,7 +337,7 @@ class HttpLink:
         if connection.state is ANSWERING and not connection.ended:
             if self._paused:
                 self._paused = False
-                self._readable.start(self._read)
+                self._readable.start(self._can_read)
             self._wait(time.monotonic() + timeout, reading=True)
         return len(connection.buffer) > before
 

@@ -33,6 +33,7 @@ from lymph.web._serving.error_log import ErrorLog
 from lymph.web._serving.exchanges import Exchange
 from lymph.web._serving.link import HttpLink, TlsLayer
 from lymph.web._serving.listening import ListeningSocket
+from lymph.web._serving.turnstile import Turnstile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -77,6 +78,7 @@ class WebServer:
         self.hub = gevent.get_hub()
         self.splitter = HeadSplitter(self.limits.max_headers)
         self.timers = Expirations()
+        self.turnstile = Turnstile()
         self.date = DateLine()
         self.links: dict[HttpLink, None] = {}
         self.idle: dict[HttpLink, None] = {}
@@ -151,6 +153,7 @@ class WebServer:
     def ended(self, link: HttpLink) -> None:
         """Forget a link that has closed."""
         self._dispatcher.forget(link)
+        self.turnstile.forget(link)
         self.links.pop(link, None)
         if not self.links:
             self._empty.set()
@@ -184,6 +187,7 @@ class WebServer:
         for link in list(self.links):
             link.close()
         self.timers.close()
+        self.turnstile.close()
         self.limited_log.close()
         return cut
 
