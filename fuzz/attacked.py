@@ -80,14 +80,27 @@ class Probe(Interface):
         return 'a result'
 
 
+#: so that all that reads header fields is attacked
+_EVERY_OPTION = {
+    'timeout': 60,
+    'trusted_proxies': ['127.0.0.0/8', 'unix'],
+    'cors': {'origins': ['https://*.example.org'], 'headers': ['*'], 'methods': ['*']},
+    'compression': {'min_size': 1},
+    'cookies': {'secure': True, 'samesite': 'Lax'},
+}
+
+
 class Pages(WebServiceInterface):
     """What browsers ask for."""
 
     url_map = Map([Rule('/', endpoint='index'), Rule('/<path:path>', endpoint='index')])
 
     def index(self, request: Request, path: str = '') -> Response:
-        """Read the body and tell its length."""
-        return Response(str(len(request.get_data())))
+        """Read the body and tell its length, and what the header fields say of the client."""
+        text = f'{len(request.get_data())} {request.remote_addr} {request.url}'
+        response = Response(text.encode(errors='replace'))
+        response.set_cookie('seen', 'yes')
+        return response
 
 
 def main() -> None:
@@ -104,7 +117,7 @@ def main() -> None:
         ).view('container')
     )
     container.install_interface(Probe, 'probe')
-    pages = container.install_interface(Pages, 'pages')
+    pages = container.install_interface(Pages, 'pages', config=_EVERY_OPTION)
     container.start(register=False)
     assert isinstance(pages, Pages)
     sys.stdout.write(f'{container.endpoint} {pages.http_port}\n')

@@ -377,13 +377,26 @@ def test_requests_on_one_connection_do_not_share_a_trace_id(run):
 
 
 @pytest.mark.parametrize(
-    ('path', 'status'),
-    [('/call/nobody/trace', 503), ('/call/backend/nothing', 503), ('/call/backend/hang', 504)],
+    ('path', 'status', 'retry_after'),
+    [
+        ('/call/nobody/trace', 503, '5'),
+        ('/call/backend/nothing', 503, None),
+        ('/call/backend/hang', 504, None),
+    ],
 )
-def test_status_of_a_failed_call_depends_on_its_error(run, path, status):
+def test_status_of_a_failed_call_depends_on_its_error(run, path, status, retry_after):
     answer = ask(run(Hello, Backend).web.http_port, path)
-    assert answer.json['status'] == status
+    assert (answer.json['status'], answer.headers.get('retry-after')) == (status, retry_after)
     assert 'backend' not in answer.json['detail']
+
+
+def test_client_of_an_overloaded_service_is_told_when_to_come_back(run):
+    running = run(Hello, Backend, settings={'pool_size': 1})
+    holding = running.web.proxy('backend').hang.defer()
+    eventually(lambda: running.container.status()['handlers']['running'] == 1)
+    answer = ask(running.web.http_port, '/call/backend/trace')
+    assert (answer.status, answer.headers['retry-after']) == (503, '1')
+    assert not holding.ready()
 
 
 def test_error_is_hidden_from_the_client_and_passed_to_the_error_hook(run):

@@ -92,10 +92,11 @@ class WebServiceInterface(Interface):
                                                       part of
     healthcheck.enabled     true                      whether the health endpoint is answered
     healthcheck.endpoint    /_health/                 its path; it comes before `url_map`
-    debug                   false                     show tracebacks to clients
+    debug                   false                     show tracebacks and durations to clients
     ======================  ========================  ==============================================
 
-    And the limits of the server: see `lymph.web._http.limits.Limits`.
+    And the limits of the server (`lymph.web._http.limits.Limits`), and the options of
+    `lymph.web._options`: TLS, deadlines, trusted proxies, CORS, compression, cookies.
     """
 
     namespaces: ClassVar[tuple[str, ...]] = (RPC, HTTP)
