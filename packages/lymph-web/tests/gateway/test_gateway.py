@@ -206,7 +206,7 @@ DEEP = b'{"value": ' + b'[' * 40 + b']' * 40 + b'}'
 )
 def test_hostile_json_is_refused(world, body):
     world.shop()
-    problem = world.gateway('shop.*').problem(
+    problem = world.gateway('shop.*', max_body_size=2**23).problem(
         'shop/echo', data=body, content_type='application/json'
     )
     assert problem.facts == (400, 'malformed', False)
@@ -265,6 +265,9 @@ def test_body_over_the_limit_is_refused(world):
     world.shop()
     answer = world.gateway('shop.*', max_body_size=10).post('shop/echo', {'value': 'x' * 20})
     assert answer.status_code == 413
+    assert world.gateway('shop.*').post('shop/echo', {'value': 'x' * 2**20}).status_code == 413
+    larger = world.gateway('shop.*', max_body_size=2**21)
+    assert larger.post('shop/echo', {'value': 'x' * 2**20}).status_code == 200
 
 
 def test_failures_in_front_of_a_method_tell_that_it_did_not_run(world):

@@ -14,7 +14,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Final
 
 import gevent
 from werkzeug.exceptions import NotFound
@@ -49,12 +50,17 @@ from lymph.web.interfaces import WebHost, WebServiceInterface
 
 __all__ = ['Allowed', 'AllowedMethod', 'CallProblem', 'Catalogue', 'Gateway']
 
+#: bytes of a body, unless `max_body_size` is set: Python reads JSON in one go, and longer bodies
+#: would hold up everything else in the process for more than a few hundredths of a second
+_BODY: Final = 2**20
+
 
 class Gateway(WebServiceInterface):
     """Offers methods of services to HTTP clients; the section's `allow` says which.
 
     `page` is whether ``/api/`` is a page that shows and calls them (default: true). The other keys
-    are those of `WebServiceInterface`. Nothing that is not allowed can be reached.
+    are those of `WebServiceInterface`; `max_body_size` is 1 MiB by default. Nothing that is not
+    allowed can be reached.
     """
 
     url_map = Map(
@@ -87,6 +93,7 @@ class Gateway(WebServiceInterface):
         self, container: WebHost, name: str | None = None, version: str | None = None
     ) -> None:
         super().__init__(container, name, version)
+        self.limits = replace(self.limits, max_body_size=_BODY)
         self._configure(CallSettings())
         self._page: PageFiles | None = PageFiles()
         self._streams = None
@@ -97,6 +104,8 @@ class Gateway(WebServiceInterface):
         super().apply_config(config)
         view = config if isinstance(config, ConfigView) else self._view_of(config)
         refuse_unknown(view, (*self.keys, *KEYS))
+        if view.get_raw('max_body_size') is None:
+            self.limits = replace(self.limits, max_body_size=_BODY)
         features, noting = self._own_application.features, Features(arriving=(note_request,))
         self._own_application.features = Features.merged([noting, features])
         calls = CallSettings.from_config(view)
