@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.http import HTTP_STATUS_CODES
@@ -10,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from lymph.core import trace
 from lymph.web._answering.problem_answers import MEMBERS_KEY, instance_of
+from lymph.web._gateway.json_text import json_bytes
 from lymph.web._gateway.problems import CallProblem
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ _FIELDS: Final = {'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosnif
 
 def result_response(result: Any) -> Response:
     """Return the answer with a result of JSON types."""
-    return Response(_json(result), 200, _FIELDS, mimetype='application/json')
+    return Response(json_bytes(result) + b'\n', 200, _FIELDS, mimetype='application/json')
 
 
 def problem_response(problem: CallProblem, environ: WSGIEnvironment) -> Response:
     """Return the answer with a problem to the request of a WSGI environment."""
-    body = _json({**problem_members(problem), **instance_of(environ)})
+    body = json_bytes({**problem_members(problem), **instance_of(environ)}) + b'\n'
     response = Response(body, problem.status, _FIELDS, content_type=PROBLEM)
     if problem.retry_after is not None:
         response.headers['Retry-After'] = str(problem.retry_after)
@@ -67,9 +67,3 @@ def problem_members(problem: CallProblem) -> dict[str, Any]:
         'trace_id': trace.get_id(),
         **problem.more,
     }
-
-
-def _json(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(',', ':'))
-    # half of a surrogate pair has no form in UTF-8, but has one in JSON
-    return text.encode(errors='backslashreplace') + b'\n'

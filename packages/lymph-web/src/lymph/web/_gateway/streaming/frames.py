@@ -19,7 +19,6 @@ and an id that is not printable is left out of ``id:``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from lymph.config.printable import printable
 from lymph.core.events import Event
 from lymph.events.topics import check_topic
 from lymph.exceptions import SerializationError
+from lymph.web._gateway.json_text import json_text
 
 __all__ = ['BEHIND', 'HEARTBEAT', 'behind_frame', 'event_frame', 'opening_frame']
 
@@ -71,4 +71,4 @@ def behind_frame(lost: int) -> bytes:
 
 
 def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, allow_nan=False, separators=(',', ':'))
+    return json_text(value)
