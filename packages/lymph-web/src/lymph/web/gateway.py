@@ -121,9 +121,8 @@ class Gateway(WebServiceInterface):
         mcp = McpSettings.from_config(view, self.allowed)
         if mcp is not None:
             self._documents.faces['mcp'] = True
-            tools = Tools(self.catalogue.methods, mcp.chosen)
-            methods = McpMethods(tools, self._calls.make)
-            self._mcp = McpEndpoint(methods, mcp.origins, calls.timeout_header)
+            methods = McpMethods(Tools(self.catalogue.methods, mcp.chosen))
+            self._mcp = McpEndpoint(methods, self._answers.call, mcp.origins, calls.timeout_header)
 
     def call(
         self,

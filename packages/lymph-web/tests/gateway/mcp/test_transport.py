@@ -174,10 +174,10 @@ def test_body_that_is_no_message_is_refused(serve, body, code):
 def endpoint():
     """MCP with one tool, which no message of `test_no_message_breaks_it` calls."""
     method = AllowedMethod('shop', 'order', idempotent=True)
-    return McpEndpoint(McpMethods(Tools(lambda: [method], None), never), Origins())
+    return McpEndpoint(McpMethods(Tools(lambda: [method], None)), never, Origins())
 
 
-def never(name, arguments, timeout):
+def never(environ, name, arguments, timeout):
     raise AssertionError
 
 

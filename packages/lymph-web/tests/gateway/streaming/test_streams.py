@@ -337,6 +337,22 @@ def test_client_that_never_reads_again_is_cut_off(serve):
     eventually(lambda: not world.events.topics)
 
 
+def test_client_that_closes_its_connection_is_noticed_long_before_the_heartbeat(serve):
+    world = serve(heartbeat=1000)
+    world.ask('?type=plain').open().close()
+    eventually(lambda: open_streams(world) == 0)
+    assert world.events.topics == []
+
+
+def test_client_that_only_closes_its_own_side_gets_its_events(serve):
+    world = serve(heartbeat=1000)
+    client = world.ask('?type=plain').open()
+    client.socket.shutdown(socket.SHUT_WR)
+    assert [client.block() for _ in range(2)] == [[('', '')]] * 2
+    world.emit('plain', n=1)
+    assert client.bodies(1) == [{'n': 1}]
+
+
 def test_drain_ends_all_streams_properly(serve):
     world = serve()
     clients = [world.ask('?type=plain').open() for _ in range(2)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
@@ -13,6 +13,9 @@ from lymph.web._gateway.idempotency import KeptAnswer, Outcomes, digest_of
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.requests import Asked, parse_arguments, read_request
 from lymph.web._gateway.responses import note_call, problem_response, result_response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = ['CallAnswers']
 
@@ -39,11 +42,22 @@ class CallAnswers:
         except CallProblem as problem:
             return problem_response(problem, request.environ)
 
+    def call(
+        self,
+        environ: WSGIEnvironment,
+        name: str,
+        arguments: dict[str, Any],
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> Any:
+        """Make a call for the client of a request, who may hang up; see `Calls.make`."""
+        note_call(environ)
+        with self._hang_ups.watched(environ, name):
+            return self._calls.make(name, arguments, timeout, version)
+
     def _result(self, request: Request, name: str, asked: Asked) -> Any:
         arguments = parse_arguments(asked.body)
-        note_call(request.environ)
-        with self._hang_ups.watched(request.environ, name):
-            return self._calls.make(name, arguments, asked.timeout, asked.version)
+        return self.call(request.environ, name, arguments, asked.timeout, asked.version)
 
     def _answer_once(self, request: Request, name: str, asked: Asked, key: str) -> Response:
         """Answer a request with an idempotency key."""

@@ -49,17 +49,16 @@ def _version() -> str:
 
 
 class ToolCaller(Protocol):
-    """Calls an allowed method within `timeout` seconds; raises CallProblem."""
+    """Calls an allowed method for a client; raises CallProblem."""
 
-    def __call__(self, name: str, arguments: dict[str, Any], timeout: float | None, /) -> Any: ...
+    def __call__(self, name: str, arguments: dict[str, Any], /) -> Any: ...
 
 
 class McpMethods:
     """Answers requests."""
 
-    def __init__(self, tools: Tools, call: ToolCaller) -> None:
+    def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._call = call
         self._info = {'name': 'lymph-gateway', 'version': _version()}
         self._agreed: _Answers = {
             'initialize': self._initialize,
@@ -71,17 +70,12 @@ class McpMethods:
             'tools/list': self._list,
         }
 
-    def answer(
-        self, message: McpMessage, version: str, timeout: float | None = None
-    ) -> dict[str, Any]:
-        """Return the answer to a request in a version, a call within `timeout` seconds.
-
-        Raises McpError.
-        """
+    def answer(self, message: McpMessage, version: str, call: ToolCaller) -> dict[str, Any]:
+        """Return the answer to a request in a version; `call` calls a tool. Raises McpError."""
         alone = version in SELF_CONTAINED
         method = (self._self_contained if alone else self._agreed).get(message.method or '')
         if message.method == 'tools/call':
-            result = self._call_tool(message, timeout)
+            result = self._call_tool(message, call)
         elif method is not None:
             result = method(message)
         else:
@@ -117,7 +111,7 @@ class McpMethods:
             raise McpError(INVALID_PARAMS, str(error), message.id) from None
         return {'tools': tools, **({} if following is None else {'nextCursor': following})}
 
-    def _call_tool(self, message: McpMessage, timeout: float | None) -> dict[str, Any]:
+    def _call_tool(self, message: McpMessage, call: ToolCaller) -> dict[str, Any]:
         name = message.params.get('name')
         if not isinstance(name, str):
             raise McpError(INVALID_PARAMS, 'expected the name of a tool as text', message.id)
@@ -130,7 +124,7 @@ class McpMethods:
             if message.arguments is None:
                 text = f'The arguments cannot be read: {message.misfit}'
                 raise CallProblem(400, 'malformed', text)
-            return success(method, self._call(name, message.arguments, timeout))
+            return success(method, call(name, message.arguments))
         except CallProblem as problem:
             if problem.reason == 'unknown_method':  # it has gone meanwhile
                 raise self._unknown(name, message) from None

@@ -10,10 +10,10 @@ text says whether the method may have run; programs find the same in ``_meta``::
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from lymph.web._gateway.descriptions import AllowedMethod
+from lymph.web._gateway.json_text import json_text
 from lymph.web._gateway.mcp.tools import returns_object
 from lymph.web._gateway.problems import CallProblem
 
@@ -24,7 +24,7 @@ PROBLEM: Final = 'lymph/problem'
 
 def success(method: AllowedMethod, result: Any) -> dict[str, Any]:
     """Return the result of a call: structured as the tool's schema says, and as text."""
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    text = result if isinstance(result, str) else json_text(result)
     whole = isinstance(result, dict) and returns_object(method)
     return {
         'content': [_text(text)],

@@ -22,12 +22,13 @@ any other request                                      200     a result
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
 
 from lymph.core.backends import in_thread
+from lymph.web._gateway.json_text import json_bytes
 from lymph.web._gateway.mcp.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -35,7 +36,7 @@ from lymph.web._gateway.mcp.messages import (
     McpMessage,
     read_body,
 )
-from lymph.web._gateway.mcp.methods import McpMethods
+from lymph.web._gateway.mcp.methods import McpMethods, ToolCaller
 from lymph.web._gateway.mcp.origins import Origins
 from lymph.web._gateway.mcp.versions import (
     AGREED,
@@ -49,6 +50,9 @@ from lymph.web._gateway.mcp.versions import (
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.requests import SHORT, TIMEOUT_HEADER, asked_timeout
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 __all__ = ['McpEndpoint']
 
 _MESSAGES: Final = 20  # in one body
@@ -58,13 +62,19 @@ _HEADER: Final = 'MCP-Protocol-Version'
 class McpEndpoint:
     """Answers requests for the URL of MCP.
 
-    Clients say in the header `timeout_header` how many seconds they wait.
+    `call(environ, name, arguments, timeout)` calls an allowed method for the client of a request,
+    who says in the header `timeout_header` how many seconds it waits.
     """
 
     def __init__(
-        self, methods: McpMethods, origins: Origins, timeout_header: str = TIMEOUT_HEADER
+        self,
+        methods: McpMethods,
+        call: Callable[[WSGIEnvironment, str, dict[str, Any], float | None], Any],
+        origins: Origins,
+        timeout_header: str = TIMEOUT_HEADER,
     ) -> None:
         self._methods = methods
+        self._call = call
         self._origins = origins
         self._timeout_header = timeout_header
 
@@ -75,11 +85,15 @@ class McpEndpoint:
             return refused
         try:
             timeout = asked_timeout(request, self._timeout_header)
+
+            def call(name: str, arguments: dict[str, Any]) -> Any:
+                return self._call(request.environ, name, arguments, timeout)
+
             data = request.get_data()
             body = read_body(data) if len(data) <= SHORT else in_thread(read_body, data)
             if isinstance(body, list):
-                return self._answer_all(body, request, timeout)
-            return self._answer_one(body, request, timeout)
+                return self._answer_all(body, request, call)
+            return self._answer_one(body, request, call)
         except CallProblem as problem:
             return _error(McpError(INVALID_REQUEST, problem.detail), problem.status)
         except McpError as error:
@@ -101,7 +115,7 @@ class McpEndpoint:
             return _error(McpError(INVALID_REQUEST, text), 415)
         return None
 
-    def _answer_one(self, message: McpMessage, request: Request, timeout: float | None) -> Response:
+    def _answer_one(self, message: McpMessage, request: Request, call: ToolCaller) -> Response:
         version = request.headers.get(_HEADER)
         alone = version in SELF_CONTAINED or tells_version(message)
         if not message.is_request:
@@ -112,14 +126,14 @@ class McpEndpoint:
             return Response(status=202)
         if alone:
             check_envelope(message, request.headers.get)
-            return _json(self._methods.answer(message, SELF_CONTAINED[0], timeout))
+            return _json(self._methods.answer(message, SELF_CONTAINED[0], call))
         # the version is agreed on by this request, whatever its header says
         if message.method == 'initialize':
             version = DEFAULT
-        return _json(self._result(message, self._agreed(version, message), timeout))
+        return _json(self._result(message, self._agreed(version, message), call))
 
     def _answer_all(
-        self, body: list[McpMessage | McpError], request: Request, timeout: float | None
+        self, body: list[McpMessage | McpError], request: Request, call: ToolCaller
     ) -> Response:
         version = self._agreed(request.headers.get(_HEADER))
         if version not in BATCHES:
@@ -127,22 +141,22 @@ class McpEndpoint:
         if not 0 < len(body) <= _MESSAGES:
             text = f'expected 1 to {_MESSAGES} messages, found {len(body)}'
             raise McpError(INVALID_REQUEST, text)
-        answers = [answer for each in body if (answer := self._one_of(each, version, timeout))]
+        answers = [answer for each in body if (answer := self._one_of(each, version, call))]
         return _json(answers) if answers else Response(status=202)
 
     def _one_of(
-        self, message: McpMessage | McpError, version: str, timeout: float | None
+        self, message: McpMessage | McpError, version: str, call: ToolCaller
     ) -> dict[str, Any] | None:
         if isinstance(message, McpError):
             return message.message()
         if message.method == 'initialize':
             text = 'initialize has to come alone'
             return McpError(INVALID_REQUEST, text, message.id).message()
-        return self._result(message, version, timeout) if message.is_request else None
+        return self._result(message, version, call) if message.is_request else None
 
-    def _result(self, message: McpMessage, version: str, timeout: float | None) -> dict[str, Any]:
+    def _result(self, message: McpMessage, version: str, call: ToolCaller) -> dict[str, Any]:
         try:
-            return self._methods.answer(message, version, timeout)
+            return self._methods.answer(message, version, call)
         except McpError as error:
             return error.message()
 
@@ -164,8 +178,6 @@ def _error(error: McpError, status: int | None = None, **headers: str) -> Respon
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    # in ASCII: an id may have half of a surrogate pair, which UTF-8 cannot carry
-    text = json.dumps(value, separators=(',', ':'))
-    response = Response(text, status, mimetype='application/json')
+    response = Response(json_bytes(value), status, mimetype='application/json')
     response.headers['Cache-Control'] = 'no-store'
     return response

@@ -3,7 +3,8 @@
 A stream begins with its first part: it subscribes, so that a client that has got the status line
 gets every event from then on, and one that cannot be served gets an error instead. It ends
 
-- with the connection: the next heartbeat finds out that the client is gone;
+- with the connection: heartbeats find out that the client is gone, earlier if it has hung up. One
+  that only closes its own side goes on;
 - when the client falls behind, after an event that says so;
 - in a drain, at once. A client that comes back meanwhile gets an empty stream: an `EventSource`
   reconnects after the end of a stream, but never after an error.
@@ -34,12 +35,14 @@ from lymph.web._gateway.streaming.backlogs import Backlog
 from lymph.web._gateway.streaming.feeds import Feed, FeedHost, Feeds
 from lymph.web._gateway.streaming.frames import HEARTBEAT, opening_frame
 from lymph.web._gateway.streaming.topics import AllowedEvents
+from lymph.web._http.environs import LINK_KEY
 
 __all__ = ['EventStreams', 'StreamSettings']
 
 logger = logging.getLogger(__name__)
 
 _RETRY = 2.0, 4.0  # seconds; spread, so that the clients of a stopped process come one by one
+_GONE = 0.5  # seconds between heartbeats for a client that has hung up
 _RETRY_AFTER = 5  # seconds
 _BACKLOG = 1024 * 1024  # bytes
 
@@ -128,7 +131,9 @@ class EventStreams:
         except ValueError as error:
             raise BadRequest(str(error)) from None
         response = Response(
-            () if request.method == 'HEAD' else _Stream(self, topics),
+            ()
+            if request.method == 'HEAD'
+            else _Stream(self, topics, request.environ.get(LINK_KEY)),
             mimetype='text/event-stream',
             direct_passthrough=True,
         )
@@ -167,11 +172,12 @@ class EventStreams:
 
 
 class _Stream:
-    """The body of one answer."""
+    """The body of one answer; `link` is its connection, None for servers other than lymph's."""
 
-    def __init__(self, streams: EventStreams, topics: Sequence[Pattern]) -> None:
+    def __init__(self, streams: EventStreams, topics: Sequence[Pattern], link: Any = None) -> None:
         self.topics = topics
         self._streams = streams
+        self._link = link
         self._feeds: list[Feed] = []
         self._ring = Ring()
         settings = streams.settings
@@ -211,6 +217,8 @@ class _Stream:
         self._backlog.end()
         with ExitStack() as steps:  # all are done, also if one of them raises or is interrupted
             steps.callback(self._streams.leave, self, self._backlog.behind)
+            if self._link is not None:
+                steps.callback(self._link.watch_end, None)
             while self._feeds:
                 steps.callback(self._feeds.pop().leave, self)
 
@@ -228,3 +236,10 @@ class _Stream:
             if isinstance(error, SubscriptionError):
                 raise self._streams.unavailable(error) from error
             raise
+        if self._link is not None and not self._link.watch_end(self._hang_up):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Find out soon whether a client that sends nothing more is gone."""
+        self._pause = min(self._pause, _GONE)
+        self._ring.set()
