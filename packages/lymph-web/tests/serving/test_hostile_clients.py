@@ -254,6 +254,21 @@ def test_half_closed_connections_get_their_answers_and_are_closed(service):
     assert clients['nothing'].answer == b''
 
 
+def test_memory_of_attacks_comes_back(service):
+    def round() -> dict[str, Any]:
+        attacks = [(first, piece * 1000) for first, piece, _ in ENDLESS.values()]
+        attacks += [(each, b'') for each in LIES.values()]
+        attacks += [(SIZED + b'x' * 500_000, b''), (CHUNKED + b'7ffff\r\n' + b'x' * 500_000, b'')]
+        attack(service, [HttpClient(service.port, *each) for each in attacks])
+        eventually(lambda: service.facts()['descriptors'] == descriptors, WAIT)
+        return service.facts()
+
+    descriptors = service.facts()['descriptors']
+    before, after = round(), round()
+    assert after['blocks'] < before['blocks'] * 1.01
+    assert after['memory'] < before['memory'] + 4 * LIMIT
+
+
 def test_idle_connections_cost_little_hold_nobody_up_and_their_memory_comes_back(record_property):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(IDLE, hard - SPARE)

@@ -231,6 +231,18 @@ def test_requests_at_a_unix_socket_are_answered_and_nothing_is_announced(serve, 
     assert os.listdir(tmp_path) == []
 
 
+def test_proxy_at_a_unix_socket_is_believed_if_that_is_configured(serve, tmp_path):
+    path = tmp_path / 'web.sock'
+    serve(listen=f'unix:{path}', trusted_proxies=['unix'])
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(WAIT)
+        sock.connect(str(path))
+        client = Client(sock)
+        fields = {'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https'}
+        client.request('GET', '/', headers=fields)
+        assert client.getresponse().read() == b'https from 203.0.113.9'
+
+
 def test_address_that_cannot_be_used_is_an_error_that_says_what_to_do(serve, tmp_path):
     path = tmp_path / 'web.sock'
     serve(listen=f'unix:{path}')

@@ -51,7 +51,8 @@ def bind_file(path: str, mode: int, backlog: int) -> tuple[socket.socket, Socket
     sock = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        os.fchmod(sock.fileno(), mode)  # Linux: the file has no wider mode at any time
+        with suppress(OSError):
+            os.fchmod(sock.fileno(), mode)  # Linux: the file has no wider mode at any time
         with locked_folder(os.path.dirname(path)):
             _remove_stale(path)
             sock.bind(path)
