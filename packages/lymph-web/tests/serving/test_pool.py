@@ -113,10 +113,12 @@ def test_health_is_answered_while_all_places_are_taken(serve, connect, slow):
 
 
 def test_client_that_goes_away_frees_its_place_in_the_queue(serve, connect, slow):
-    server = serve(wsgi_pool_size=1, queue_size=5, queue_timeout=WAIT)
+    server = serve(wsgi_pool_size=1, queue_timeout=60)
     asked(connect, server)
     eventually(lambda: slow.begun == 1, WAIT)
-    asked(connect, server).reset()
+    second = asked(connect, server)
+    eventually(lambda: server.waiting == 1, WAIT)
+    second.reset()
     eventually(lambda: server.waiting == 0, WAIT)
     assert slow.begun == 1
 

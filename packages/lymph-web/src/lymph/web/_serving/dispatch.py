@@ -102,11 +102,13 @@ class Dispatcher:
         """How many requests wait for a place."""
         return len(self._waiting)
 
-    def forget(self, link: HttpLink) -> None:
-        """Do not answer a request that waits: its client has gone."""
+    def forget(self, link: HttpLink) -> bool:
+        """Do not answer a request that waits; return whether there was one."""
         waiting = self._waiting.pop(link, None)
-        if waiting is not None:
-            self._timers.discard(waiting, waiting.ticket)
+        if waiting is None:
+            return False
+        self._timers.discard(waiting, waiting.ticket)
+        return True
 
     def kill(self, timeout: float) -> None:
         """End all answers for good; requests that wait get none."""

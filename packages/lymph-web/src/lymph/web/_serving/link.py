@@ -85,6 +85,9 @@ class LinkHost(Protocol):
     def answer(self, link: HttpLink, head: Head) -> None:
         """Have a request answered, which ends with a call of `link.answered`. Runs in the hub."""
 
+    def forget(self, link: HttpLink) -> bool:
+        """Do not answer a request that waits for a place; return whether there was one."""
+
     def ended(self, link: HttpLink) -> None:
         """Handle that a link has closed."""
 
@@ -500,7 +503,7 @@ class HttpLink:
         """Handle that the connection can carry nothing any more."""
         self._broken = reason
         self._readable.stop()
-        if self.connection.state is not ANSWERING:
+        if self.connection.state is not ANSWERING or self._host.forget(self):
             self.close()
             return
         self.connection.end()

@@ -150,6 +150,10 @@ class WebServer:
         """Have a request of a link answered."""
         self._dispatcher.answer(link, head)
 
+    def forget(self, link: HttpLink) -> bool:
+        """Do not answer a request that waits for a place; return whether there was one."""
+        return self._dispatcher.forget(link)
+
     def ended(self, link: HttpLink) -> None:
         """Forget a link that has closed."""
         self._dispatcher.forget(link)
