@@ -112,3 +112,9 @@ def test_paths_begin_below_the_path_of_a_proxy(world):
     answer = asking.client.get('/api/openapi.json', environ_overrides={'SCRIPT_NAME': '/shop'})
     assert answer.json['servers'] == [{'url': '/shop'}]
     assert asking.client.get('/api/openapi.json').json['servers'] == [{'url': '/'}]
+
+
+def test_document_has_the_name_of_the_header_for_deadlines() -> None:
+    found = openapi_document('api', '1.0.0', '/', (), {}, timeout_header='X-Patience')
+    assert found['components']['parameters']['Timeout']['name'] == 'X-Patience'
+    assert '`X-Patience`' in found['info']['description']

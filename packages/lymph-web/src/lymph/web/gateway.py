@@ -207,7 +207,9 @@ class Gateway(WebServiceInterface):
     def _configure(self, settings: CallSettings) -> None:
         self.allowed = settings.allowed
         self.catalogue = Catalogue(self.allowed, self.container, self._spawn)
-        self._documents = Documents(self.catalogue, self.name, self.version)
+        self._documents = Documents(
+            self.catalogue, self.name, self.version, settings.timeout_header
+        )
         seconds = settings.timeout or self.container.settings.rpc_timeout
         self._calls = Calls(self.allowed, self.container, seconds)
         outcomes = Outcomes(settings.idempotency)

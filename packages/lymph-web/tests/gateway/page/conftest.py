@@ -73,7 +73,16 @@ else:
         file = folder / 'reports'
         file.touch()
         process = subprocess.Popen(
-            [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', *items],
+            [
+                sys.executable,
+                '-m',
+                'pytest',
+                '-p',
+                'no:cacheprovider',
+                '-p',
+                'no:schemathesis',
+                *items,
+            ],
             cwd=session.config.rootpath,
             env={**os.environ, REPORTS: str(file)},
             stdin=subprocess.DEVNULL,

@@ -18,12 +18,18 @@ _KEPT: Final = 8  # documents; they differ if clients come through different pro
 
 
 class Documents:
-    """The document about the methods of a catalogue, called `title`."""
+    """The document about the methods of a catalogue, called `title`.
 
-    def __init__(self, catalogue: Catalogue, title: str, version: str | None) -> None:
+    `timeout_header` is the field in which clients say how long they wait.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, title: str, version: str | None, timeout_header: str
+    ) -> None:
         self._catalogue = catalogue
         self._title = title
         self._version = version or '0.0.0'
+        self._timeout_header = timeout_header
         #: what the gateway offers beside methods, see `openapi_document`
         self.faces: dict[str, Any] = {}
         self._methods: tuple[AllowedMethod, ...] | None = None
@@ -33,7 +39,15 @@ class Documents:
         """Return the document now; paths begin below the URL `server`."""
         methods = self._catalogue.methods()
         docs = {each.interface: self._catalogue.doc_of(each.interface) for each in methods}
-        return openapi_document(self._title, self._version, server, methods, docs, self.faces)
+        return openapi_document(
+            self._title,
+            self._version,
+            server,
+            methods,
+            docs,
+            self.faces,
+            self._timeout_header,
+        )
 
     def answer(self, request: Request) -> Response:
         """Answer a GET or HEAD request for the document; 304 if the client has it already."""

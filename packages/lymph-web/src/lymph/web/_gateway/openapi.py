@@ -94,7 +94,7 @@ _PARAMETERS: Final = {'Version': _VERSION, 'Timeout': _TIMEOUT, 'IdempotencyKey'
 #: requests one idempotency key, and no time.
 _DESCRIPTION: Final = """\
 Calls methods of services: `POST` with a JSON object of the arguments. Every operation also takes
-the headers `X-Request-Timeout` and `Idempotency-Key`, described in `components.parameters`."""
+the headers `{timeout}` and `Idempotency-Key`, described in `components.parameters`."""
 _HEADERS: Final = {'X-Trace-Id': _TRACE, 'Retry-After': _RETRY}
 
 
@@ -105,11 +105,13 @@ def openapi_document(
     methods: Iterable[AllowedMethod],
     docs: Mapping[str, str],
     faces: Mapping[str, Any] | None = None,
+    timeout_header: str = _TIMEOUT['name'],
 ) -> Facts:
     """Return the document about methods; `docs` are the docstrings of their interfaces.
 
     `server` is the URL under which paths begin. `faces` are what the gateway offers beside methods:
     `events`, the event types of `/api/events`, and `mcp`, true if there is `/api/mcp`.
+    `timeout_header` is the field for deadlines.
     """
     components = Components()
     components.schemas['Problem'] = _PROBLEM
@@ -124,7 +126,7 @@ def openapi_document(
         'info': {
             'title': title,
             'version': version,
-            'description': _DESCRIPTION,
+            'description': _DESCRIPTION.replace('{timeout}', timeout_header),
         },
         'jsonSchemaDialect': _DIALECT,
         'servers': [{'url': server}],
@@ -133,7 +135,7 @@ def openapi_document(
         **({'x-lymph': dict(faces)} if faces else {}),
         'components': {
             'schemas': dict(sorted(components.schemas.items())),
-            'parameters': _PARAMETERS,
+            'parameters': {**_PARAMETERS, 'Timeout': {**_TIMEOUT, 'name': timeout_header}},
             'headers': _HEADERS,
             'responses': {f'Problem{status}': _problem(status) for status in _PROBLEMS},
         },

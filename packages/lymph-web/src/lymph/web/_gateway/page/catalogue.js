@@ -52,6 +52,7 @@ export function read(api) {
     interfaces: sorted,
     methods: new Map(sorted.flatMap((each) => each.methods).map((each) => [each.name, each])),
     events: readEvents(api),
+    timeoutHeader: api.components?.parameters?.Timeout?.name ?? 'X-Request-Timeout',
     hasTools: api['x-lymph']?.mcp === true,
     schemas,
   };

@@ -3,6 +3,7 @@
 import { colored } from './answers.js';
 import { el, fill, newId } from './dom.js';
 import { JsonError, parse } from './json.js';
+import { sharedFields } from './options.js';
 import { listen } from './streams.js';
 
 const KEPT = 200; // events that are shown; the oldest go first
@@ -78,7 +79,7 @@ export class EventsView {
     this.running = new AbortController();
     this.button.textContent = 'Stop';
     this.say('Connecting…');
-    listen(url, this.running.signal, {
+    listen(url, sharedFields(), this.running.signal, {
       open: () => this.say(`Listening to ${types.join(', ')}.`),
       lost: () => this.say('The connection is lost. Connecting again…'),
       refused: (text) => this.stop(`Refused: ${text}`),

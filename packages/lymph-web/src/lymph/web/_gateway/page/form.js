@@ -3,13 +3,15 @@
 import { answerView, spoken } from './answers.js';
 import { copyButton, el, fill, newId } from './dom.js';
 import { ArgumentInputs } from './inputs.js';
+import { CallOptions } from './options.js';
 import { textOf } from './problems.js';
-import { curlLine, newKey, send } from './sending.js';
+import { curlLine, send } from './sending.js';
 
 export class Form {
-  constructor(method, schemas) {
+  constructor(method, catalogue) {
     this.method = method;
-    this.inputs = new ArgumentInputs(method.body, schemas);
+    this.inputs = new ArgumentInputs(method.body, catalogue.schemas);
+    this.options = new CallOptions(method.versions, catalogue.timeoutHeader);
     this.running = null;
     this.curl = el('code', {});
     this.status = el('p', { class: 'hidden', role: 'status' });
@@ -24,14 +26,9 @@ export class Form {
       this.status,
       this.answer,
     );
-    this.refresh();
   }
 
   build(title) {
-    this.deadline = option('Deadline', { placeholder: 'seconds', inputmode: 'decimal' });
-    this.key = option('Idempotency key', { placeholder: 'none' });
-    this.version = versionOption(this.method.versions);
-    const fresh = el('button', { type: 'button', class: 'small', onclick: () => this.setKey() }, 'New key');
     this.sending = el('button', { type: 'submit', class: 'primary' }, 'Send');
     this.cancel = el(
       'button',
@@ -39,7 +36,6 @@ export class Form {
       'Cancel',
     );
     const clear = el('button', { type: 'button', onclick: () => this.clear() }, 'Clear');
-    const key = el('div', { class: 'with-button' }, this.key.label, fresh);
     return el(
       'form',
       {
@@ -54,9 +50,10 @@ export class Form {
         onkeydown: (event) => this.onKey(event),
         oninput: () => this.refresh(),
         onchange: () => this.refresh(),
+        onclick: () => this.refresh(),
       },
       this.inputs.element,
-      el('div', { class: 'options' }, this.deadline.label, this.version?.label, key),
+      this.options.element,
       el('div', { class: 'actions' }, this.sending, this.cancel, clear),
     );
   }
@@ -64,12 +61,13 @@ export class Form {
   command() {
     const attributes = { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Command for curl' };
     const copy = copyButton(() => this.curl.textContent, 'the command');
-    return el(
+    this.details = el(
       'details',
-      { class: 'curl' },
+      { class: 'curl', ontoggle: () => this.refresh() },
       el('summary', {}, 'As a command'),
       el('div', { class: 'block' }, el('pre', attributes, this.curl), el('div', { class: 'corner' }, copy)),
     );
+    return this.details;
   }
 
   onKey(event) {
@@ -79,49 +77,38 @@ export class Form {
     }
   }
 
-  setKey() {
-    this.key.input.value = newKey();
-    this.refresh();
-  }
-
   clear() {
     this.inputs.clear();
-    for (const each of [this.deadline, this.key, this.version]) if (each) each.input.value = '';
+    this.options.clear();
     fill(this.answer);
     this.status.textContent = '';
     this.refresh();
   }
 
+  /** Called whenever the form is shown. */
+  update() {
+    this.options.update();
+    this.refresh();
+  }
+
   refresh() {
-    this.curl.textContent = curlLine(this.url(), this.inputs.read(null), this.options());
-  }
-
-  url() {
-    const url = new URL(this.method.url);
-    const { version } = this.options();
-    if (version) url.searchParams.set('version', version);
-    return url;
-  }
-
-  options() {
-    return {
-      deadline: this.deadline.input.value.trim(),
-      key: this.key.input.value.trim(),
-      version: this.version?.input.value ?? '',
-    };
+    if (!this.details.open) return; // large arguments take time
+    const url = this.options.url(this.method.url);
+    this.curl.textContent = curlLine(url, this.inputs.read(null), this.options.headers(null));
   }
 
   async submit() {
     if (this.running) return;
     const problems = [];
     const body = this.inputs.read(problems);
+    const headers = this.options.headers(problems);
     if (problems.length > 0) {
       problems[0].focus();
       return;
     }
     this.running = new AbortController();
     this.setRunning(true);
-    const outcome = await send(this.url(), body, this.options(), this.running.signal);
+    const outcome = await send(this.options.url(this.method.url), body, headers, this.running.signal);
     this.running = null;
     this.setRunning(false);
     this.show(outcome);
@@ -143,17 +130,4 @@ export class Form {
     const path = outcome.isProblem ? textOf(outcome.value, 'path') : null;
     if (path !== null) this.inputs.mark(path, textOf(outcome.value, 'detail') ?? 'This value was refused.');
   }
-}
-
-function option(name, attributes) {
-  const input = el('input', { type: 'text', autocomplete: 'off', spellcheck: 'false', ...attributes });
-  return { input, label: el('label', {}, el('span', {}, name), input) };
-}
-
-/** Return the choice of a version; null where there is nothing to choose. */
-function versionOption(versions) {
-  if (versions.length < 2) return null;
-  const choices = versions.map((each) => el('option', { value: each }, each));
-  const input = el('select', {}, el('option', { value: '' }, 'newest'), choices);
-  return { input, label: el('label', {}, el('span', {}, 'Version'), input) };
 }

@@ -39,14 +39,15 @@ async function reload() {
 function show(moved) {
   if (catalogue === null) return;
   const name = addressed();
-  const { element } = viewOf(name);
-  fill(main, element);
+  const view = viewOf(name);
+  view.update?.();
+  fill(main, view.element);
   listing.mark(`#${name}`);
   document.title = name === '' ? catalogue.title : `${name} · ${catalogue.title}`;
   openMenu(false);
   if (moved) {
     window.scrollTo(0, 0);
-    element.querySelector('h1')?.focus({ preventScroll: true });
+    view.element.querySelector('h1')?.focus({ preventScroll: true });
   }
 }
 
@@ -70,7 +71,7 @@ function makeView(name) {
   const method = catalogue.methods.get(name);
   if (method === undefined) return { element: unknown(name) };
   try {
-    return { element: methodView(method, catalogue) };
+    return methodView(method, catalogue);
   } catch (error) {
     console.warn(error); // services describe themselves: one that does it badly must not break the page
     return { element: broken(name) };

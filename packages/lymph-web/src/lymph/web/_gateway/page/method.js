@@ -9,8 +9,8 @@ const DEEPEST = 6; // levels of fields that can be opened
 /** Return the view of a method. */
 export function methodView(method, catalogue) {
   const { schemas } = catalogue;
-  const form = new Form(method, schemas);
-  return el(
+  const form = new Form(method, catalogue);
+  const element = el(
     'article',
     { class: 'method' },
     el(
@@ -36,6 +36,7 @@ export function methodView(method, catalogue) {
     ),
     form.element,
   );
+  return { element, update: () => form.update() };
 }
 
 function badges(method) {

@@ -1,19 +1,9 @@
 // A call: sent, measured, and as a line for a shell.
 
 import { JsonError, parse } from './json.js';
+import { textOf } from './problems.js';
 
-/** Return the header fields of a call; `options` are `deadline` and `key`, texts, '' for none. */
-export function headersOf(options) {
-  const headers = { 'Content-Type': 'application/json' };
-  if (options.deadline) headers['X-Request-Timeout'] = options.deadline;
-  if (options.key) headers['Idempotency-Key'] = inQuotes(options.key);
-  return headers;
-}
-
-// the field is a string of a structured header (RFC 8941), which has quotes
-function inQuotes(key) {
-  return /^".*"$/.test(key) ? key : `"${key.replace(/["\\]/g, '')}"`;
-}
+const LARGE = 2e6; // characters; what is longer is shown as it came
 
 /**
  * Send a call and return its outcome, whatever it is. Never throws.
@@ -23,14 +13,14 @@ function inQuotes(key) {
  *
  * `value` is undefined if the text is not JSON.
  */
-export async function send(url, body, options, signal) {
+export async function send(url, body, headers, signal) {
   const began = performance.now();
   let response;
   let text;
   try {
     response = await fetch(url, {
       method: 'POST',
-      headers: { Accept: 'application/json, application/problem+json', ...headersOf(options) },
+      headers: { Accept: 'application/json, application/problem+json', ...headers },
       body,
       signal,
       cache: 'no-store',
@@ -47,7 +37,7 @@ export async function send(url, body, options, signal) {
     words: response.statusText,
     seconds: (performance.now() - began) / 1000,
     size: new TextEncoder().encode(text).length,
-    traceId: response.headers.get('X-Trace-Id'),
+    traceId: response.headers.get('X-Trace-Id') ?? (value instanceof Map ? textOf(value, 'trace_id') : null),
     retryAfter: response.headers.get('Retry-After'),
     replayed: response.headers.get('Idempotent-Replayed') ?? response.headers.get('Idempotency-Replayed'),
     text,
@@ -57,7 +47,7 @@ export async function send(url, body, options, signal) {
 }
 
 function readJson(text, type) {
-  if (!/\bjson\b/.test(type)) return undefined;
+  if (!/\bjson\b/.test(type) || text.length > LARGE) return undefined;
   try {
     return parse(text);
   } catch (error) {
@@ -67,19 +57,11 @@ function readJson(text, type) {
 }
 
 /** Return the command that sends the same call. */
-export function curlLine(url, body, options) {
-  const fields = Object.entries(headersOf(options)).map(
-    ([name, value]) => `-H ${quoted(`${name}: ${value}`)}`,
-  );
+export function curlLine(url, body, headers) {
+  const fields = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
   return ['curl', quoted(url.href), ...fields, '--data-raw', quoted(body)].join(' ');
 }
 
 function quoted(text) {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** Return a new key for `Idempotency-Key`; `crypto.randomUUID` would need HTTPS. */
-export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

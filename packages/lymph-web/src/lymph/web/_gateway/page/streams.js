@@ -50,13 +50,13 @@ function split(line) {
  *
  * `on` has `open()`, `event({type, id, data})`, `lost()` and, at the end, `refused(text)`.
  */
-export async function listen(url, signal, on) {
+export async function listen(url, headers, signal, on) {
   let pause = PATIENCE;
   while (!signal.aborted) {
     const reader = new EventReader(on.event);
     try {
       const response = await fetch(url, {
-        headers: { Accept: 'text/event-stream' },
+        headers: { ...headers, Accept: 'text/event-stream' },
         signal,
         cache: 'no-store',
       });
