@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 Open = Callable[..., Page]
+
+GUIDE = (Path(__file__).parents[5] / 'docs' / 'gateway.md').read_text()
 
 
 def test_events_appear_while_methods_are_called(open_page: Open) -> None:
@@ -46,3 +50,21 @@ def test_gateway_without_events_has_no_events_on_its_page(open_page: Open) -> No
     page = open_page('#events', prepare=without)
     expect(page.get_by_role('heading', level=1)).to_have_text('Not found')
     assert page.get_by_role('link', name='Live events').count() == 0
+
+
+def test_example_of_the_guide_reads_events_in_a_browser(open_page: Open) -> None:
+    example = re.search(r'^```javascript\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    order = {
+        'method': 'POST',
+        'headers': {'Content-Type': 'application/json'},
+        'body': json.dumps({'article': 'boot'}),
+    }
+    seen = open_page().evaluate(
+        f"""() => new Promise((resolve) => {{
+            const add = (article) => resolve(article);
+            const load = () => fetch('/api/shop/order', {json.dumps(order)});
+            {example[1]}
+        }})"""
+    )
+    assert seen == 'boot'
