@@ -45,6 +45,12 @@ def replaced() -> Response:
     return response
 
 
+def to_be_closed() -> Response:
+    response = Response('x')
+    response.call_on_close(bool)
+    return response
+
+
 @pytest.mark.parametrize(
     'make',
     [
@@ -60,9 +66,9 @@ def test_ordinary_response_is_read_as_it_would_answer(make: Callable[[], Respons
     environ = create_environ()
     whole = whole_response(make(), environ)
     assert whole is not None
-    _, status, fields, parts = whole
-    body, expected_status, headers = run_wsgi_app(make(), environ)
-    assert (status, fields) == (expected_status, headers.to_wsgi_list())
+    opening, parts = whole
+    body, status, headers = run_wsgi_app(make(), environ)
+    assert (opening.status, opening.fields) == (status, headers.to_wsgi_list())
     assert b''.join(parts) == b''.join(body)
 
 
@@ -78,6 +84,7 @@ def test_ordinary_response_is_read_as_it_would_answer(make: Callable[[], Respons
         Corrected('x'),
         Lengthless('x'),
         redirect('/elsewhere'),
+        to_be_closed(),
         lambda environ, start_response: [],
     ],
 )

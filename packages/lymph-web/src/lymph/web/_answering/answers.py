@@ -17,29 +17,27 @@ from lymph.web._http.files import FileBody
 from lymph.web._http.opening import Opening, check_part, parts_of
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 __all__ = ['HandlerAnswer']
 
 OnError = Callable[[BaseException], None]
+Begin = Callable[[Opening], Callable[[bytes], object]]
 
 
 class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
-    `begin` passes status and fields to the server; `on_error` is called with later errors.
-    `context` is that of the request, in which applications are called.
+    `begin` passes status and fields to the server, which are checked; `on_error` is called with
+    later errors.
     """
 
-    __slots__ = ('_begin', '_context', '_on_error', '_opening', '_write')
+    __slots__ = ('_begin', '_on_error', '_opening', '_write')
 
-    def __init__(
-        self, begin: StartResponse, on_error: OnError, context: contextvars.Context
-    ) -> None:
+    def __init__(self, begin: Begin, on_error: OnError) -> None:
         self._begin = begin
         self._on_error = on_error
-        self._context = context
-        self._opening = Opening()
+        self._opening: Opening
         self._write: Callable[[bytes], object] | None = None
 
     @property
@@ -47,33 +45,18 @@ class HandlerAnswer:
         """Whether the server has got status and header fields."""
         return self._write is not None
 
-    @property
-    def length(self) -> int | None:
-        """How many bytes the body has, if the application says so."""
-        return self._opening.length
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the header fields, in lower case."""
-        return self._opening.names
-
     def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call `application` and return the body of its answer.
 
         Raises what the application raises before the first part of the body. Later errors are
         passed to `on_error`; iterating over the body then raises AnswerAborted.
         """
-        self._opening = opening = Opening()
         whole = whole_response(application, environ)
         if whole is not None:
-            response, status, fields, parts = whole
-            try:
-                opening.start(status, fields)
-                self._send()
-            except BaseException:
-                _close(response.close, self._on_error)
-                raise
-            return _Whole(parts, response.close, self._on_error, self._context)
+            self._opening, parts = whole
+            self._send()
+            return parts
+        self._opening = Opening()
         result = application(environ, self._start)
         # a file fails in the server only, which may have the kernel send it
         if isinstance(result, (list, tuple, FileBody)):
@@ -100,29 +83,10 @@ class HandlerAnswer:
         self._write(data)
 
     def _send(self) -> None:
-        if not self._opening.sent:
-            self._opening.send()
-            self._write = self._begin(self._opening.status, self._opening.fields)
-
-
-class _Whole(list[bytes]):
-    """All parts of the body of a response, which is closed in the context of its request."""
-
-    def __init__(
-        self,
-        parts: list[bytes],
-        close: Callable[[], None],
-        on_error: OnError,
-        context: contextvars.Context,
-    ) -> None:
-        super().__init__(parts)
-        self._close = close
-        self._on_error = on_error
-        self._context = context
-
-    def close(self) -> None:
-        """Close the response; pass an error of that to `on_error`."""
-        self._context.run(_close, self._close, self._on_error)
+        opening = self._opening
+        if not opening.sent:
+            opening.send()
+            self._write = self._begin(opening)
 
 
 class _Parts:
@@ -156,20 +120,17 @@ class _Parts:
     def close(self) -> None:
         """Close what the application returned; pass an error of that to `on_error`."""
         close: Callable[[], None] | None = getattr(self._result, 'close', None)
-        if close is not None:
-            self._context.run(_close, close, self._on_error)
+        if close is None:
+            return
+        try:
+            self._context.run(close)
+        except Killed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - other people's code
+            self._on_error(error)
 
     def _make_first(self) -> None:
         for part in map(check_part, self._parts):
             if part:
                 self._first.append(part)
                 return
-
-
-def _close(close: Callable[[], None], on_error: OnError) -> None:
-    try:
-        close()
-    except Killed:
-        raise
-    except BaseException as error:  # noqa: BLE001 - other people's code
-        on_error(error)

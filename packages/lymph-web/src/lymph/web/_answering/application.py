@@ -30,6 +30,8 @@ from lymph.web._answering.health import Health
 from lymph.web._answering.routing import Router
 from lymph.web._answering.values import application_of
 from lymph.web._answering.work import HttpWork, refusal
+from lymph.web._http.opening import Opening
+from lymph.web._serving.exchanges import Exchange
 from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY
 
 if TYPE_CHECKING:
@@ -90,49 +92,55 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        context = contextvars.Context()
-        return context.run(self._answer, environ, start_response, context)
+        return contextvars.Context().run(self._answer, environ, start_response)
 
-    def _answer(
-        self, environ: WSGIEnvironment, start_response: StartResponse, context: contextvars.Context
-    ) -> Iterable[bytes]:
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
-        features, tracing = self.features, self.faults.tracing
-        for arrive in features.arriving:
+        for arrive in self.features.arriving:
             arrive(environ)
-        trace_id = environ[TRACE_KEY] = tracing.id_of(environ)
+        trace_id = environ[TRACE_KEY] = self.faults.tracing.id_of(environ)
         trace.go_on(trace_id)
 
-        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            health_check = self.site.health.answers(environ.get('PATH_INFO', ''))
+        def begin(opening: Opening) -> Callable[[bytes], object]:
+            path = environ.get('PATH_INFO', '')
             seconds = time.monotonic() - started
-            log_request(environ, status, answer.length, seconds, trace_id, health_check)
-            answered = tracing.answered
-            added = environ.get(_ADDED)
-            if added:
-                own = {*answered, *map(str.lower, added)}
-                fields = [field for field in headers if field[0].lower() not in own]
-                fields += [field for field in added.items() if field[0].lower() not in answered]
-            else:
-                named = zip(answer.names, headers, strict=True)
-                fields = [field for name, field in named if name not in answered]
-            fields.append((tracing.response_header, trace_id))
-            if TRACEPARENT_KEY in environ:
-                fields.append(('traceparent', environ[TRACEPARENT_KEY]))
-            if features.finishing:
-                self._finish(environ, status, fields)
-            return start_response(status, fields, exc_info)
+            is_check = self.site.health.answers(path)
+            log_request(environ, opening.status, opening.length, seconds, trace_id, is_check)
+            if self._add_fields(opening, environ, trace_id):
+                exchange = getattr(start_response, '__self__', None)
+                # the server need not check again what nobody could have changed
+                if type(exchange) is Exchange:
+                    return exchange.start(opening)
+            return start_response(opening.status, opening.fields)
 
         def on_error(error: BaseException) -> None:
             self.faults.log_and_report(error, environ)
 
-        answer = HandlerAnswer(begin, on_error, context)
+        answer = HandlerAnswer(begin, on_error)
         try:
             return self._run(answer, self._dispatch(environ), environ)
         except (Killed, AnswerAborted):
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             return self._failed.answer(answer, error, environ)
+
+    def _add_fields(self, opening: Opening, environ: WSGIEnvironment, trace_id: str) -> bool:
+        """Add the fields of lymph; return whether all are checked still."""
+        tracing = self.faults.tracing
+        answered = tracing.answered
+        added = environ.get(_ADDED, {})
+        if added or not answered.isdisjoint(opening.names):
+            opening.drop({*answered, *map(str.lower, added)})
+        for name, value in added.items():
+            if name.lower() not in answered:
+                opening.add(name, value)
+        opening.add(tracing.response_header, trace_id)
+        if TRACEPARENT_KEY in environ:
+            opening.add('traceparent', environ[TRACEPARENT_KEY])
+        if self.features.finishing:
+            self._finish(environ, opening.status, opening.fields)
+            return False
+        return True
 
     def _run(
         self, answer: HandlerAnswer, application: WSGIApplication, environ: WSGIEnvironment

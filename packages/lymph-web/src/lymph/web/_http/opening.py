@@ -15,7 +15,7 @@ left and another answer can take its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -63,6 +63,17 @@ class Opening:
         length = _length(checked, names) if 'content-length' in names else None
         self.status, self.code = str(status), code
         self.fields, self.names, self.length = checked, names, length
+
+    def add(self, name: str, value: str) -> None:
+        """Add a header field that can be sent, and is not Content-Length."""
+        self.fields.append((name, value))
+        self.names.append(_lower(name))
+
+    def drop(self, names: Collection[str]) -> None:
+        """Drop the header fields of these names, in lower case; not Content-Length."""
+        kept = [index for index, name in enumerate(self.names) if name not in names]
+        self.fields = [self.fields[index] for index in kept]
+        self.names = [self.names[index] for index in kept]
 
     def send(self) -> None:
         """Record that status and fields are sent; raises AnswerError if there are none."""

@@ -112,6 +112,13 @@ class Exchange:
         self._opening.start(status, headers, exc_info)
         return self._write_part
 
+    def start(self, opening: Opening) -> Callable[[bytes], None]:
+        """Start the answer as `start_response` does, with status and fields that are checked."""
+        if self._opening.status:
+            raise AnswerError('expected start_response to be called once, or with exc_info')
+        self._opening = opening
+        return self._write_part
+
     def _write_part(self, data: bytes) -> None:
         if self._ended:
             raise AnswerError('expected no more of an answer that has ended')

@@ -51,7 +51,7 @@ class Tracing:
     #: of `request_header`, in a WSGI environment
     request_key: str = 'HTTP_X_TRACE_ID'
     #: the fields of an answer that are set here, in lower case
-    answered: tuple[str, ...] = (TRACE_HEADER.lower(), 'traceparent')
+    answered: frozenset[str] = frozenset((TRACE_HEADER.lower(), 'traceparent'))
 
     @classmethod
     def from_config(cls, config: ConfigView) -> Tracing:
@@ -60,7 +60,7 @@ class Tracing:
         request = _name(config, 'request_header')
         key = f'HTTP_{request.upper().replace("-", "_")}'
         response = _name(config, 'response_header')
-        return cls(request, response, key, (response.lower(), 'traceparent'))
+        return cls(request, response, key, frozenset((response.lower(), 'traceparent')))
 
     def id_of(self, environ: WSGIEnvironment) -> str:
         """Return the trace id of a request.
