@@ -25,6 +25,7 @@ from lymph.core._typing.bounded_schemas import finished
 from lymph.core._typing.converting import Value
 from lymph.core._typing.hints import BadAnnotation
 from lymph.core._typing.method_schemas import arguments_schema, value_schema
+from lymph.core._typing.misfits import Misfit
 from lymph.serializers import json
 
 T = TypeVar('T')
@@ -401,6 +402,27 @@ def test_whole_numbers_that_cannot_be_sent_are_not_admitted(hint):
 def test_bounds_of_whole_numbers_stay_as_they_are_declared():
     few = value_schema(Counted)['$defs']['Counted']['properties']['few']['anyOf'][0]
     assert (few['minimum'], few['maximum']) == (0, 9)
+
+
+class Card(pydantic.BaseModel):
+    kind: Literal['card'] = 'card'
+    picture: bytes = b''
+
+
+class Cash(pydantic.BaseModel):
+    kind: Literal['cash']
+
+
+class Payment(pydantic.BaseModel):
+    by: Card | Cash = pydantic.Field(discriminator='kind')
+
+
+def test_union_with_a_discriminator_needs_it():
+    check = validator(value_schema(Payment))
+    assert check.is_valid({'by': {'kind': 'card', 'picture': 'x'}})
+    assert not check.is_valid({'by': {}})
+    with pytest.raises(Misfit):
+        Value(Payment)({'by': {}})
 
 
 def test_schema_of_a_result_describes_a_model_as_it_is_sent():

@@ -133,18 +133,31 @@ class Schemas:
             mode=self._mode, ref_template=f'#/$defs/{name}.{{model}}'
         )
         for inner, described in schema.pop('$defs', {}).items():
-            self.definitions[f'{name}.{inner}'] = _within_bits(described)
-        bounded: Schema = _within_bits(schema)
+            self.definitions[f'{name}.{inner}'] = _mended(described)
+        bounded: Schema = _mended(schema)
         return bounded
 
 
-def _within_bits(schema: Any) -> Any:
-    """Return a schema of pydantic's with the bounds of whole numbers that can be sent."""
+def _mended(schema: Any) -> Any:
+    """Return a schema of pydantic's that admits no more than the model accepts in a message.
+
+    ======================  ========================================================================
+    whole numbers           have to fit 64 bits
+    unions with a           need it, also where the class of a member has a default for it
+    discriminator
+    bytes                   are text: tools take the format `binary` for a file
+    ======================  ========================================================================
+    """
     if isinstance(schema, list):
-        return [_within_bits(each) for each in schema]
+        return [_mended(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: each if name in _VALUES else _within_bits(each) for name, each in schema.items()}
+    found = {name: each if name in _VALUES else _mended(each) for name, each in schema.items()}
+    discriminator = found.get('discriminator')
+    if isinstance(discriminator, dict) and isinstance(discriminator.get('propertyName'), str):
+        found.setdefault('required', [discriminator['propertyName']])
+    if found.get('type') == 'string' and found.get('format') == 'binary':
+        del found['format']
     return integer_schema(found) if found.get('type') == 'integer' else found
 
 
