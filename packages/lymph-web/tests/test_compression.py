@@ -301,6 +301,7 @@ def test_tag_of_a_compressed_answer_is_weak_and_still_matches(get):
     assert (is_compressed(first), first.headers['ETag']) == (True, 'W/"abc"')
     again = get('/tagged', **{'If-None-Match': first.headers['ETag']})
     assert (again.status_code, again.headers['ETag']) == (304, 'W/"abc"')
+    assert again.headers['Vary'] == first.headers['Vary'] == 'Accept-Encoding'
     again = get('/tagged', **{'If-None-Match': '"abc"'})
     assert (again.status_code, again.headers['ETag']) == (304, '"abc"')
 

@@ -121,6 +121,8 @@ class _CompressedAnswer:
         opening, wish = self._opening, wish_of(self._environ.get('HTTP_ACCEPT_ENCODING', ''))
         fields = {name.lower(): value for name, value in opening.fields}
         if opening.code == 304:
+            # nobody knows of which type the answer would be
+            add_vary(opening.fields, 'Accept-Encoding')
             self._name_variant(fields.get('etag', ''))
         if opening.code < 200 or opening.code in _WITHOUT_BODY or _BOUND.intersection(fields):
             return False
