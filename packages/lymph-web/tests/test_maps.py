@@ -104,8 +104,9 @@ def test_urls_are_built_by_name_by_function_and_by_class(make):
     assert interface.url_for(request, Shop.hello, name='ö') == '/app/hello/%C3%B6'
     external = interface.url_for(request, 'hello', name='a', _external=True)
     assert external == 'https://example.com/app/hello/a'
-    with pytest.raises(BuildError, match='helo'):
+    with pytest.raises(BuildError) as caught:
         interface.url_for(request, 'helo')
+    assert caught.value.endpoint == 'helo'
 
 
 def test_subdomains_are_part_of_the_configured_server_name(make, recwarn):
