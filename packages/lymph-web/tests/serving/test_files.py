@@ -11,6 +11,8 @@ from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import wrap_file
 
+from lymph.core.backends import get_ident
+
 CONTENT = bytes(range(256)) * 4000  # more than is sent at once
 
 
@@ -124,3 +126,27 @@ class Upper:
 
     def close(self) -> None:
         self._file.close()
+
+
+@pytest.mark.parametrize('field', ['X: whole', 'Range: bytes=1-'])
+def test_what_is_not_in_memory_is_read_in_a_thread(asked, path, monkeypatch, field):
+    warmed: list[tuple[int, int]] = []
+
+    def cold(descriptor: int, buffers: Any, at: int, flags: int) -> int:
+        raise BlockingIOError
+
+    def pread(descriptor: int, size: int, start: int) -> bytes:
+        assert get_ident() != loop
+        warmed.append((start, size))
+        return b''
+
+    @Request.application
+    def application(request: Request) -> Response:
+        return send_file(path, request.environ, conditional=True, mimetype='application/x')
+
+    loop = get_ident()
+    monkeypatch.setattr(os, 'preadv', cold)
+    monkeypatch.setattr(os, 'pread', pread)
+    answer = asked(application, field)
+    assert answer.body == CONTENT[-len(answer.body) :]
+    assert sum(size for _, size in warmed) >= len(answer.body)

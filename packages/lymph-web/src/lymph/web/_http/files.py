@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 __all__ = ['FileBody', 'Region']
@@ -24,15 +24,29 @@ class FileBody:
     """The rest of `file`, from where it stands; needs no more than `read`.
 
     It can be sought, where the file can, so that a range of it need not be read from the beginning.
+    `warm(descriptor, start, size)` is called before a block of a regular file is read.
     """
 
-    def __init__(self, file: Any, block_size: int = _BLOCK) -> None:
+    def __init__(
+        self,
+        file: Any,
+        block_size: int = _BLOCK,
+        *,
+        warm: Callable[[int, int, int], None] | None = None,
+    ) -> None:
         self.file = file
+        self._warm = warm
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if self._warm is not None:
+            region = self.region()
+            if region is None:
+                self._warm = None
+            elif region.size:
+                self._warm(region.descriptor, region.start, min(region.size, _BLOCK))
         data: bytes = self.file.read(_BLOCK)
         if not data:
             raise StopIteration

@@ -32,6 +32,7 @@ from lymph.web._http.heads import Head, HeadError
 from lymph.web._http.limits import Limits
 from lymph.web._http.refusals import refusal
 from lymph.web._http.splitting import HeadSplitter
+from lymph.web._serving.cold_files import warm
 from lymph.web._serving.turnstile import HANDSHAKE, READ, Turnstile
 
 __all__ = ['HttpLink', 'LinkHost', 'TlsLayer']
@@ -375,7 +376,10 @@ class HttpLink:
                     sent += self._write(data[sent:])
 
     def send_file(self, descriptor: int, start: int, size: int) -> int:
-        """Write a part of a file, but for TLS; return how much of it there was."""
+        """Write a part of a file, but for TLS; return how much of it there was.
+
+        Raises ClientGone, and OSError if the file cannot be read.
+        """
         at, end, mark = start, start + size, start
         until = 0.0
         while at < end:
@@ -384,6 +388,7 @@ class HttpLink:
             if self._spent >= _TURN or self._unsent:
                 self._wait_writable(until)
                 continue
+            warm(descriptor, at, min(end - at, _SLICE))
             try:
                 if self._broken is not None:
                     raise ClientGone(self._broken)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -28,6 +29,7 @@ from lymph.web._http.limits import Limits
 from lymph.web._http.splitting import HeadSplitter
 from lymph.web._serving.accepting import HttpAcceptor
 from lymph.web._serving.certificates import Certificates
+from lymph.web._serving.cold_files import warm
 from lymph.web._serving.dispatch import Dispatcher
 from lymph.web._serving.error_log import ErrorLog
 from lymph.web._serving.exchanges import Exchange
@@ -246,7 +248,7 @@ class WebServer:
             'SERVER_PORT': str(address[1]) if is_tcp else '',
             'SERVER_SOFTWARE': 'lymph',
             'wsgi.errors': ErrorLog(logger),
-            'wsgi.file_wrapper': FileBody,
+            'wsgi.file_wrapper': partial(FileBody, warm=warm),
             'wsgi.input_terminated': True,
             'wsgi.multiprocess': shared,
             'wsgi.multithread': True,
