@@ -23,6 +23,7 @@ OTHERS = {
     'lymph.dead': 'an exchange',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',
+    'lymph.received': 'a key of a WSGI environment',
     'lymph.shell': 'an entry-point group, of which lymph publishes nothing',
     'lymph.task.shop.pay': 'a type of events',
     'lymph.discovery.zookeeper.kazoo': 'a logger',
