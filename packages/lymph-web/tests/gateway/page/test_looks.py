@@ -28,8 +28,12 @@ CONTRASTS = """() => {
       const color = numbers(getComputedStyle(each).backgroundColor);
       if (color.length < 4 || color[3] === 1) return color;
     }
-    return [255, 255, 255];
+    return canvas;
   };
+  const probe = document.body.appendChild(document.createElement('p'));
+  probe.style.backgroundColor = 'Canvas';
+  const canvas = numbers(getComputedStyle(probe).backgroundColor);
+  probe.remove();
   const found = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
@@ -186,3 +190,10 @@ def test_call_without_an_answer_is_told(open_page: Open) -> None:
     page.get_by_label('text', exact=True).fill('foo')
     page.get_by_role('button', name='Send').click()
     expect(page.locator('.problem')).to_contain_text('The gateway did not answer')
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_error_of_an_interface_can_be_read_in_light_and_dark(open_page: Open, scheme: str) -> None:
+    page = open_page('missing', color_scheme=scheme)
+    expect(page.get_by_role('heading', level=1)).to_have_text('404 Not Found')
+    assert page.evaluate(CONTRASTS) == []

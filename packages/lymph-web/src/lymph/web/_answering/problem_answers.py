@@ -31,6 +31,17 @@ _LONGEST: Final = 2000  # characters of a path that is repeated
 #: characters that a path may have beside letters and digits (RFC 3986)
 _OF_PATHS: Final = "/:@!$&'()*+,;=~"
 
+#: readable on all screens, in the light or dark colors that the reader has chosen
+_LOOK = """\
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<style>
+body { font: 1em/1.5 system-ui, sans-serif; max-width: 45em; margin: 10vh auto; padding: 0 1em }
+h1 { font-size: 1.5em }
+pre { white-space: pre-wrap }
+</style>
+"""
+
 
 def error_response(problem: Problem, environ: WSGIEnvironment, trace_id: str) -> Response:
     """Return the answer: HTML for a client that prefers it to JSON, else JSON."""
@@ -83,7 +94,7 @@ def _html(problem: Problem, trace_id: str) -> str:
     message = '<br>\n'.join(escape(printable(line)) for line in problem.message.splitlines())
     trace = '\n'.join(problem.traceback)
     return (
-        f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n<h1>{title}</h1>\n'
+        f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n{_LOOK}<h1>{title}</h1>\n'
         f'<p>{message}</p>\n<p><small>Trace {escape(trace_id)}</small></p>\n'
         + (f'<pre>{escape(trace)}</pre>\n' if trace else '')
         + '</html>\n'
