@@ -68,6 +68,7 @@ def test_method_is_shown_with_types_defaults_errors_and_idempotence(open_page: O
     page.goto(page.url.replace('shop.total', 'shop.order'))
     expect(page.locator('.badges')).to_have_text('not idempotent')
     expect(page.get_by_text('It raises ValueError.')).to_be_visible()
+    expect(page.locator('.about')).not_to_contain_text('9223372')  # the bounds of any integer
 
 
 def test_classes_can_be_opened_as_deep_as_they_go(open_page: Open) -> None:

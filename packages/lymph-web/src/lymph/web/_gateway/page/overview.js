@@ -20,7 +20,7 @@ export function overview(catalogue) {
       ' (OpenAPI 3.1)',
     ),
     catalogue.hasTools &&
-      el('p', {}, 'For agents: ', el('code', {}, new URL('mcp', HOME).href), ' (Model Context Protocol)'),
+      el('p', {}, 'For language models: ', el('code', {}, new URL('mcp', HOME).href), ' (Model Context Protocol)'),
   );
 }
 

@@ -181,9 +181,14 @@ function limitsOf(schema) {
     pattern: (text) => (String(text).length < 60 ? `matches ${text}` : null),
   };
   return Object.entries(phrases)
-    .filter(([key]) => key in schema)
+    .filter(([key]) => key in schema && !isBeyond(schema[key]))
     .map(([key, phrase]) => phrase(schema[key]))
     .filter((phrase) => phrase !== null);
+}
+
+// the bounds of all integers on the wire, 64 bits, say nothing about an argument
+function isBeyond(limit) {
+  return typeof limit === 'number' && Math.abs(limit) > Number.MAX_SAFE_INTEGER;
 }
 
 function counted(count, word) {
