@@ -89,7 +89,7 @@ def test_key_of_another_certificate_is_refused(files, other_pair):
 
 
 def test_key_of_another_kind_is_refused(files, make_pair):
-    Path(files.key).write_bytes(make_pair('rsa', 'rsa:2048')[1].read_bytes())
+    Path(files.key).write_bytes(make_pair('ed', 'ed25519')[1].read_bytes())
     with pytest.raises(CertificateError, match='does not belong to the certificate'):
         read_context(files)
 

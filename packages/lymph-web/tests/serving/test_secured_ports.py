@@ -171,7 +171,7 @@ def test_tls_handshake_at_a_plain_port_is_refused_at_once(serve, caplog):
     with (
         caplog.at_level(logging.INFO, 'lymph.web'),
         socket.create_connection(('127.0.0.1', instance.http_port), timeout=WAIT) as sock,
-        pytest.raises(ssl.SSLError, match=r'(?i)wrong.version'),
+        pytest.raises(ssl.SSLError),
     ):
         context.wrap_socket(sock, server_hostname='localhost')
     (line,) = [each for each in caplog.messages if 'TLS handshake' in each]

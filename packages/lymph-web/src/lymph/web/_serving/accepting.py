@@ -24,11 +24,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.monkey import get_original
 
 from lymph.core.failures import Killed, error_line
 from lymph.core.monitoring.log_limits import LimitedLog
-from lymph.web._serving.handshakes import HANDSHAKE
 from lymph.web._serving.listening import ListeningSocket
 
 __all__ = ['HttpAcceptor']
@@ -41,8 +39,6 @@ _READ = 1  # libev: EV_READ
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # The socket itself is at its end: closed, or shut down by a process that shares it.
 _FATAL = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK)
-
-_Socket: type[socket.socket] = get_original('socket', 'socket')
 
 
 class HttpAcceptor:
@@ -87,14 +83,13 @@ class HttpAcceptor:
     def finish(self) -> None:
         """Accept no new connections, and close the socket, so that no client sees a reset.
 
-        Those that nobody else can accept are accepted, even if `pause` was called. Waits up to
-        `HANDSHAKE` seconds for a socket whose port other processes share.
+        Those that nobody else can accept are accepted, even if `pause` was called. This may take up
+        to a second for a socket whose port other processes share.
         """
         if self._ended:
             return
         if not self._listening.shared:
-            if self._listening.turn_away():
-                gevent.sleep(HANDSHAKE)
+            self._listening.turn_away()
             self._accept_all()
         self.close()
 
@@ -122,19 +117,17 @@ class HttpAcceptor:
     def _accept_one(self) -> bool:
         """Accept a connection; return whether another one may follow."""
         try:
-            sock, address = self._listening.socket.accept()
+            sock, address = self._listening.accept()
         except BlockingIOError:
             return False
         except OSError as error:
             return self._failed(error)
         except BaseException as error:  # noqa: BLE001 - MemoryError, for one
             return self._failed(OSError(errno.ENOMEM, error_line(error)))
-        plain = _Socket(sock.family, sock.type, sock.proto, sock.detach())
         try:
-            plain.setblocking(False)
-            self._serve(plain, address)
+            self._serve(sock, address)
         except BaseException as error:
-            plain.close()
+            sock.close()
             if isinstance(error, Killed):
                 raise
             self._log.write(

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from typing import Any
 
 from gevent.monkey import get_original
 
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.inherited import adopt, adopt_file
 from lymph.core._system.resolving import resolver
-from lymph.web._serving.handshakes import begin_no_more
+from lymph.web._serving.handshakes import accept_all_again, await_handshakes, begin_no_more
 from lymph.web._serving.socket_files import SocketFile, bind_file
 
 __all__ = ['ListeningSocket', 'listen_at_file', 'listen_at_port']
@@ -46,6 +47,7 @@ class ListeningSocket:
         #: whether other processes accept from the socket, too
         self.shared = shared
         self._reused = reused
+        self._turned_away = False
         self._file = file
         if sock.family != socket.AF_UNIX:
             with suppress(OSError):
@@ -58,15 +60,26 @@ class ListeningSocket:
         is_file = self.socket.family == socket.AF_UNIX
         return None if is_file else int(self.socket.getsockname()[1])
 
-    def turn_away(self) -> bool:
+    def turn_away(self) -> None:
         """Let no new connection begin, if that is possible before the socket is closed.
 
-        Returns whether those that have begun already may need a moment until they can be accepted.
+        Returns when those that have begun can be accepted; this may take up to a second.
         """
         if self._file is not None:
             self._file.remove()
             self._file = None
-        return self._reused and begin_no_more(self.socket)
+        if self._reused and begin_no_more(self.socket):
+            self._turned_away = True
+            await_handshakes(self.port or 0)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Return a plain, non-blocking socket and the address of a client. Raises as `accept`."""
+        sock, address = self.socket.accept()
+        plain = _Socket(sock.family, sock.type, sock.proto, sock.detach())
+        plain.setblocking(False)
+        if self._turned_away:
+            accept_all_again(plain)
+        return plain, address
 
     def close(self) -> None:
         """Close the socket in this process."""
