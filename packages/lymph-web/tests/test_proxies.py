@@ -292,6 +292,9 @@ def test_whatever_is_said_the_request_stays_valid(fields):
 
 
 @given(LEGAL)
+@example('0//0')
+@example('%2f')
+@example('a/%2e')
 def test_prefix_that_is_taken_is_a_plain_path(text):
     path = prefix_in('/' + text)
     assert path is None or not re.search(r'[\x00-\x1f\x7f?#\\]|//|/\.\.?/', path + '/')

@@ -119,8 +119,8 @@ def prefix_in(text: str) -> str | None:
     if not text.startswith('/') or text.startswith('//') or len(text) > _PREFIX:
         return None
     plain = all('\x20' <= char != '\x7f' and char not in '\\?#' for char in path)
-    dots = {'.', '..'}.intersection(path.split('/'))
-    return path if plain and not dots and not path.startswith('//') else None
+    odd = {'', '.', '..'}.intersection(path.split('/')[1:])
+    return path if plain and not odd else None
 
 
 def _last(items: Iterable[str], read: Callable[[str], T | None]) -> T | None:
