@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,8 @@ from lymph.testing.waiting import eventually
 
 __all__ = ['BARE', 'LYMPH', 'TARGETS', 'Server', 'Target', 'standing']
 
-BARE, LYMPH, _UNLOGGED, _FASTAPI = 'pywsgi', 'lymph', 'lymph, no access log', 'FastAPI on uvicorn'
+BARE, LYMPH, _UNLOGGED, _TLS = 'pywsgi', 'lymph', 'lymph, no access log', 'lymph, TLS'
+_FASTAPI = 'FastAPI on uvicorn'
 
 _PATIENCE = 60.0  # seconds until a server answers
 _BIN = Path(sys.executable).parent
@@ -72,11 +74,20 @@ def standing() -> Iterator[list[Server]]:
         yield [_start(stack, folder, name, words) for name, words in _COMMANDS.items()]
 
 
-def _lymph(folder: Path, port: int, more: str = '') -> list[str]:
+def _lymph(folder: Path, port: int, keys: str = '', more: str = '') -> list[str]:
     file = folder / f'lymph-{port}.yml'
-    site = f'class: "{_SUBJECTS}.lymph_site:Site", ip: 127.0.0.1, port: {port}'
+    site = f'class: "{_SUBJECTS}.lymph_site:Site", ip: 127.0.0.1, port: {port}{keys}'
     file.write_text(f'interfaces: {{site: {{{site}}}}}\n{more}')
     return [f'{_BIN}/lymph', 'instance', '--isolated', '--config', str(file)]
+
+
+def _lymph_tls(folder: Path, port: int) -> list[str]:
+    certificate, key = folder / 'certificate.pem', folder / 'key.pem'
+    words = ['openssl', 'req', '-x509', '-nodes', '-subj', '/CN=localhost', '-newkey', 'ec']
+    words += ['-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', str(key)]
+    words += ['-out', str(certificate)]
+    subprocess.run(words, capture_output=True, check=True)
+    return _lymph(folder, port, f', tls: {{certificate: "{certificate}", key: "{key}"}}')
 
 
 def _nameko(folder: Path, port: int) -> list[str]:
@@ -114,6 +125,7 @@ _FASTAPI_APPLICATION = f'{_SUBJECTS}.fastapi_site:application'
 _COMMANDS: dict[str, _Words] = {
     LYMPH: _lymph,
     _UNLOGGED: partial(_lymph, more=_QUIET),
+    _TLS: _lymph_tls,
     BARE: _module('pywsgi'),
     'pywsgi, werkzeug': _module('pywsgi', 'werkzeug'),
     'gunicorn gevent, werkzeug': _gunicorn,
@@ -138,7 +150,8 @@ def _start(stack: ExitStack, folder: Path, name: str, words: _Words) -> Server:
         stderr=output,
     )
     stack.callback(_end, process)
-    server = Server(name, f'http://127.0.0.1:{port}/hello/world', process.pid)
+    scheme = 'https' if name == _TLS else 'http'
+    server = Server(name, f'{scheme}://127.0.0.1:{port}/hello/world', process.pid)
     eventually(partial(_answers, server, process, Path(output.name)), _PATIENCE, name)
     return server
 
@@ -148,7 +161,8 @@ def _answers(server: Server, process: subprocess.Popen[bytes], output: Path) -> 
         said = output.read_text(errors='replace')
         raise RuntimeError(f'{server.name} ended with exit code {process.returncode}\n{said}')
     try:
-        with urllib.request.urlopen(server.url, timeout=_PATIENCE) as answer:
+        trusting = ssl._create_unverified_context()  # noqa: SLF001 - wrk trusts anybody too
+        with urllib.request.urlopen(server.url, timeout=_PATIENCE, context=trusting) as answer:
             return bool(answer.read() == b'hello world')
     except urllib.error.URLError:
         return False
