@@ -20,7 +20,7 @@ from lymph.cli._logging.line_handlers import ConsoleHandler, LogfileHandler, cou
 from lymph.cli._logging.log_lines import JsonFormatter, TraceFormatter
 from lymph.core import trace
 from lymph.core._monitoring.log_records import LogStreamHandler
-from lymph.core.monitoring.plain_lines import flush_lines, log_line
+from lymph.core.monitoring.plain_lines import LineLog
 from lymph.testing.waiting import eventually
 
 PATIENCE = 30.0
@@ -39,6 +39,15 @@ class Site(WebServiceInterface):
     def number(self, request, n):
         return Response('x')
 """
+
+
+def log_line(logger: logging.Logger, level: int, message: str, trace_id: str | None) -> None:
+    if logger.isEnabledFor(level):
+        LineLog(logger).write(level, message, trace_id)
+
+
+def flush_lines(logger: logging.Logger) -> None:
+    LineLog(logger).flush()
 
 
 class Written(io.StringIO):
@@ -201,6 +210,19 @@ def test_whoever_wants_records_gets_them_at_once(
     end()
     assert seen.messages == ['100 % sure']
     assert stream.getvalue() == 'INFO 100 % sure\n'
+
+
+def test_new_handler_gets_records_a_moment_later(stream: Written, logger: logging.Logger) -> None:
+    log, seen = LineLog(logger), Seen()
+    log.write(logging.INFO, 'first', None)
+    logger.addHandler(seen)
+
+    def is_seen() -> bool:
+        log.write(logging.INFO, 'again', None)
+        return seen.messages == ['again']
+
+    eventually(is_seen, PATIENCE)
+    assert stream.getvalue().startswith('INFO first\nINFO again\n')
 
 
 def test_moved_logfile_is_opened_again_for_lines(tmp_path: Path, logger: logging.Logger) -> None:

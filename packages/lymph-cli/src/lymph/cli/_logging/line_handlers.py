@@ -15,7 +15,7 @@ import gevent
 
 from lymph.cli._logging.log_lines import LineFormatter, LineMaker
 from lymph.core._system.threads import get_ident
-from lymph.core.monitoring.plain_lines import LineHandler
+from lymph.core.monitoring.plain_lines import LineHandler, TakeLine
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[Any]
@@ -60,18 +60,18 @@ class _Batching(LineHandler):
         super().setFormatter(fmt)
         self._make_line = fmt.line_maker() if isinstance(fmt, LineFormatter) else None
 
-    @property
-    def takes_lines(self) -> bool:
-        """Whether the formatter can make lines."""
-        return self._make_line is not None
+    def line_taker(self) -> TakeLine | None:
+        """Return what takes lines along in a batch, if the formatter can make lines."""
+        return None if self._make_line is None else self._take_line
 
-    def take_line(
+    def _take_line(
         self, created: float, level: int, logger: str, trace_id: str | None, message: str
     ) -> None:
-        """Format a line, which a batch takes along."""
-        assert self._make_line is not None
-        self._lines.append(self._make_line(created, level, logger, trace_id, message))
-        if len(self._lines) >= _MOST or self._thread != get_ident():
+        lines, make_line = self._lines, self._make_line
+        if make_line is None:
+            return  # the formatter was replaced a moment ago
+        lines.append(make_line(created, level, logger, trace_id, message))
+        if len(lines) >= _MOST or self._thread != get_ident():
             self._write_now()
         elif self._timer is None:
             self._start_timer()

@@ -43,12 +43,12 @@ class LineTemplate:
     def line(
         self, created: float, level: int, logger: str, trace_id: str | None, message: str
     ) -> str:
-        """Return the line for a record with these facts."""
+        """Return the line for a record with these facts; `message` is printable."""
         second = int(created)
         if second != self._second or level != self._level or logger != self._logger:
             self._second, self._level, self._logger = second, level, logger
             self._template = self._made()
-        if not message.isprintable() or len(message) > _LONGEST:
+        if len(message) > _LONGEST:
             message = printable(message, _LONGEST)
         return self._template % {
             'fraction': (created - second) * 1000,

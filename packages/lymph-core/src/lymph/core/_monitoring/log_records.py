@@ -22,7 +22,7 @@ from typing import Any, Final
 from lymph.config.printable import printable
 from lymph.core import trace
 from lymph.core.failures import Killed, described, error_name, traceback_text
-from lymph.core.monitoring.plain_lines import LineHandler
+from lymph.core.monitoring.plain_lines import LineHandler, TakeLine, ignore_line
 
 __all__ = ['LogStreamHandler', 'line_facts', 'message_of', 'record_facts']
 
@@ -41,15 +41,9 @@ class LogStreamHandler(LineHandler):
     Without followers it does nothing. It never waits, and raises nothing but `Killed`.
     """
 
-    @property
-    def takes_lines(self) -> bool:
-        """Whether there is nobody to pass records to."""
-        return not _followers
-
-    def take_line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> None:
-        """Do nothing."""
+    def line_taker(self) -> TakeLine | None:
+        """Return what takes lines, which is nothing, while there is nobody to pass records to."""
+        return None if _followers else ignore_line
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass the facts of a record to all followers."""

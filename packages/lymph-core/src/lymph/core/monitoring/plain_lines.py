@@ -2,7 +2,7 @@
 
 `logging` makes a record, copies it for the formatter and writes a line at a time. For one line a
 request that costs as much as the request. A `LineHandler` takes the facts of a line instead, and
-may write many lines at once. `log_line` uses that wherever all handlers concerned can do so, and
+may write many lines at once. A `LineLog` uses that wherever all handlers concerned can do so, and
 logs a record like everybody else otherwise: levels, filters, propagation and handlers of a logging
 configuration have their usual effect.
 """
@@ -12,66 +12,85 @@ from __future__ import annotations
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-__all__ = ['LineHandler', 'flush_lines', 'log_line']
+__all__ = ['LineHandler', 'LineLog', 'TakeLine', 'ignore_line']
+
+#: Handles a line: a Unix time in seconds, a level, the name of a logger, a trace id, and one
+#: printable line as message. The line may be written up to 0.1 s later. Never waits, never raises.
+TakeLine = Callable[[float, int, str, 'str | None', str], object]
+
+_KEPT = 0.1  # seconds that a change of the handlers may take until it is noticed
 
 
 class LineHandler(logging.Handler):
     """A handler that can do without records."""
 
-    @property
     @abstractmethod
-    def takes_lines(self) -> bool:
-        """Whether `take_line` has the same effect now as a record."""
+    def line_taker(self) -> TakeLine | None:
+        """Return what to call with each line for the same effect as a record; None for nothing.
 
-    @abstractmethod
-    def take_line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> None:
-        """Handle a line; it may be written up to 0.1 s later. Never waits, never raises.
-
-        `created` is a Unix time in seconds, `logger` a name, and `message` one printable line.
+        `ignore_line` if the handler would ignore the record.
         """
 
 
-def log_line(logger: logging.Logger, level: int, message: str, trace_id: str | None) -> None:
-    """Log `message`, which is one printable line, in the context of `trace_id`."""
-    if not logger.isEnabledFor(level):
-        return
-    takers = _takers(logger, level)
-    if not takers:
-        logger.log(level, message)
-        return
-    created = time.time()
-    for handler in takers:
-        handler.take_line(created, level, logger.name, trace_id, message)
+def ignore_line(
+    created: float, level: int, logger: str, trace_id: str | None, message: str
+) -> None:
+    """Do nothing with a line."""
 
 
-def flush_lines(logger: logging.Logger) -> None:
-    """Have the handlers of `logger` write what they have taken."""
-    for handler in _handlers(logger):
-        if isinstance(handler, LineHandler):
-            with suppress(OSError, ValueError):  # its file is broken or closed, as it has said
-                handler.flush()
+class LineLog:
+    """Logs lines by `logger`. New handlers and filters have their effect within 0.1 s."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+        self._takers: list[TakeLine] = []
+        self._level = 0
+        self._until = 0.0  # when the handlers are looked at again
+
+    def write(self, level: int, message: str, trace_id: str | None) -> None:
+        """Log `message`, which is one printable line, in the context of `trace_id`.
+
+        Ask `logger.isEnabledFor(level)` first.
+        """
+        now = time.time()
+        if not 0 < self._until - now <= _KEPT or level != self._level:
+            takers = _takers(self.logger, level)
+            if takers is None:
+                self._until = 0.0
+                self.logger.log(level, message)
+                return
+            self._takers, self._level, self._until = takers, level, now + _KEPT
+        name = self.logger.name
+        for take in self._takers:
+            take(now, level, name, trace_id, message)
+
+    def flush(self) -> None:
+        """Have the handlers write what they have taken."""
+        for handler in _handlers(self.logger):
+            if isinstance(handler, LineHandler):
+                with suppress(OSError, ValueError):  # its file is broken or closed, as it has said
+                    handler.flush()
 
 
-def _takers(logger: logging.Logger, level: int) -> list[LineHandler] | None:
-    """Return the handlers of `logger` if no record is needed, otherwise None or an empty list."""
+def _takers(logger: logging.Logger, level: int) -> list[TakeLine] | None:
+    """Return what takes the lines of `logger`; None if a record is needed."""
     if logger.filters or logging.getLogRecordFactory() is not logging.LogRecord:
         return None
-    takers: list[LineHandler] = []
-    current: logging.Logger | None = logger
-    while current is not None:  # as `logging` does it; `_handlers` would cost more
-        for handler in current.handlers:
-            if handler.level > level or type(handler) is logging.NullHandler:
-                continue
-            if not isinstance(handler, LineHandler) or handler.filters or not handler.takes_lines:
-                return None
-            takers.append(handler)
-        current = current.parent if current.propagate else None
-    return takers
+    found: list[TakeLine] = []
+    for handler in _handlers(logger):
+        if handler.level > level or type(handler) is logging.NullHandler:
+            continue
+        if not isinstance(handler, LineHandler) or handler.filters:
+            return None
+        taker = handler.line_taker()
+        if taker is None:
+            return None
+        if taker is not ignore_line:
+            found.append(taker)
+    return found or None
 
 
 def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:

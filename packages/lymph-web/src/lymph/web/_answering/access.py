@@ -15,7 +15,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lymph.config.printable import printable
-from lymph.core.monitoring.plain_lines import flush_lines, log_line
+from lymph.core.monitoring.plain_lines import LineLog
 from lymph.web._answering.faults import path_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ __all__ = ['flush_access_log', 'log_request']
 
 logger = logging.getLogger('lymph.web.access')
 
-_ADDRESS, _METHOD = 64, 20  # characters
+_ADDRESS, _METHOD, _PATH = 64, 20, 200  # characters
+_log = LineLog(logger)
 
 
 def log_request(
@@ -43,15 +44,24 @@ def log_request(
     level = logging.DEBUG if health_check else logging.INFO
     if not logger.isEnabledFor(level):
         return
-    method = printable(environ['REQUEST_METHOD'], _METHOD)
     # what a proxy in front says, where a middleware believes it
-    address = printable(environ.get('REMOTE_ADDR') or '-', _ADDRESS)
-    line = f'{address} {method} {path_of(environ)} {status[:3]} in {seconds * 1000:.1f} ms'
+    address = environ.get('REMOTE_ADDR') or '-'
+    method, path = environ['REQUEST_METHOD'], environ.get('PATH_INFO', '')
+    line = f'{address} {method} {path} {status[:3]} in {seconds * 1000:.1f} ms'
+    # a single look tells that nearly all lines are as they should be
+    if (
+        not (line.isascii() and line.isprintable())
+        or len(path) > _PATH
+        or len(method) > _METHOD
+        or len(address) > _ADDRESS
+    ):
+        who = f'{printable(address, _ADDRESS)} {printable(method, _METHOD)}'
+        line = f'{who} {path_of(environ)} {status[:3]} in {seconds * 1000:.1f} ms'
     if length is not None and method != 'HEAD':
         line = f'{line}, {length} bytes'
-    log_line(logger, level, line, trace_id)
+    _log.write(level, line, trace_id)
 
 
 def flush_access_log() -> None:
     """Write the lines that wait to be written."""
-    flush_lines(logger)
+    _log.flush()
