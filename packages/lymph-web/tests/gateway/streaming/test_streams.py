@@ -234,6 +234,25 @@ def test_events_come_in_their_order_from_a_store_on_the_disk(serve, tmp_path):
     assert [body['n'] for body in client.bodies(20)] == list(range(20))
 
 
+def test_clients_cannot_make_subscriptions_without_end(serve):
+    world = serve()
+    queries = ['&'.join(f'type=shop.t{30 * n + k}' for k in range(30)) for n in range(5)]
+    clients = [world.ask(f'?{query}').open() for query in queries]
+    assert len(world.events.topics) == 101
+    assert world.events.topics[-1] == 'shop.*'
+    late = world.ask('?type=plain&type=shop.t1&type=shop.t149').open()
+    assert len(world.events.topics) == 102
+    for number in (1, 149, 500):
+        world.emit(f'shop.t{number}', n=number)
+    world.emit('plain', n=0)
+    assert sorted(body['n'] for body in late.bodies(3)) == [0, 1, 149]
+    assert clients[0].bodies(1) == [{'n': 1}]
+    assert clients[4].bodies(1) == [{'n': 149}]
+    for client in [*clients, late]:
+        client.close()
+    eventually(lambda: not world.events.topics)
+
+
 @pytest.mark.parametrize(
     ('query', 'status', 'text'),
     [

@@ -9,6 +9,9 @@ live                                                 → none, and the subscript
 failed       all that waited get the error → none
 ===========  ======================================  ==========================================
 
+Clients choose the types, so their number is bounded: beyond it, a client gets its events by the
+entry of the allow list that allows its topic.
+
 A handler only puts events into backlogs, which never waits and never fails, so that no event is
 tried again or becomes a dead letter here.
 """
@@ -17,8 +20,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from gevent.event import AsyncResult
 
@@ -31,11 +34,12 @@ from lymph.events.base import Subscription
 from lymph.events.topics import Pattern
 from lymph.exceptions import SubscriptionError
 from lymph.web._gateway.streaming.frames import event_frame
-from lymph.web._gateway.streaming.topics import topic_for
 
 __all__ = ['Feed', 'FeedHost', 'Feeds', 'Receiver']
 
 logger = logging.getLogger(__name__)
+
+_MOST: Final = 100  # subscriptions, and one for each entry of the allow list
 
 
 class FeedHost(Protocol):
@@ -53,7 +57,8 @@ class FeedHost(Protocol):
 class Receiver(Protocol):
     """A client's stream."""
 
-    topics: Sequence[Pattern]
+    def source_of(self, type: str) -> str | None:
+        """Return the topic of the feed by which the stream gets events of a type."""
 
     def put(self, frame: bytes) -> None:
         """Take an event; never waits."""
@@ -73,11 +78,14 @@ class Feeds:
         self._serial = itertools.count(1)
         self._log = LimitedLog(logger)
 
-    def join(self, topic: Pattern, receiver: Receiver) -> Feed:
+    def join(self, topic: Pattern, receiver: Receiver, source: Pattern) -> Feed:
         """Have events of a topic put into `receiver` from now on, until it leaves the feed.
 
-        Waits for the event system. Raises SubscriptionError when that refuses.
+        The feed may be that of `source`, which matches at least as much. Waits for the event
+        system. Raises SubscriptionError when that refuses.
         """
+        if topic.text not in self._feeds and len(self._feeds) >= _MOST:
+            topic = source
         feed = self._feeds.get(topic.text)
         first = feed is None
         if feed is None:
@@ -121,7 +129,7 @@ class Feeds:
         chosen = [
             receiver
             for receiver in feed.receivers
-            if topic_for(event.type, receiver.topics) == feed.topic.text
+            if receiver.source_of(event.type) == feed.topic.text
         ]
         if not chosen:
             return

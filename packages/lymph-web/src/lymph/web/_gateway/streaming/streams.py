@@ -34,7 +34,7 @@ from lymph.exceptions import SubscriptionError
 from lymph.web._gateway.streaming.backlogs import Backlog
 from lymph.web._gateway.streaming.feeds import Feed, FeedHost, Feeds
 from lymph.web._gateway.streaming.frames import HEARTBEAT, opening_frame
-from lymph.web._gateway.streaming.topics import AllowedEvents
+from lymph.web._gateway.streaming.topics import AllowedEvents, topic_for
 from lymph.web._http.environs import LINK_KEY
 
 __all__ = ['EventStreams', 'StreamSettings']
@@ -175,7 +175,9 @@ class _Stream:
     """The body of one answer; `link` is its connection, None for servers other than lymph's."""
 
     def __init__(self, streams: EventStreams, topics: Sequence[Pattern], link: Any = None) -> None:
-        self.topics = topics
+        self._topics = topics
+        #: the topics of the feeds by which they come
+        self._sources: dict[str, str] = {}
         self._streams = streams
         self._link = link
         self._feeds: list[Feed] = []
@@ -185,6 +187,10 @@ class _Stream:
         # A closed connection takes the first heartbeat and refuses the second one.
         self._pause = settings.heartbeat / 2
         self._begun = False
+
+    def source_of(self, type: str) -> str | None:
+        """Return the topic of the feed by which the stream gets events of a type."""
+        return self._sources.get(topic_for(type, self._topics) or '')
 
     def put(self, frame: bytes) -> None:
         """Take an event; never waits."""
@@ -229,8 +235,12 @@ class _Stream:
             return
         self._streams.enter(self)
         try:
-            for topic in self.topics:
-                self._feeds.append(self._streams.feeds.join(topic, self))
+            for topic in self._topics:
+                source = self._streams.settings.allowed.source_of(topic)
+                feed = self._streams.feeds.join(topic, self, source)
+                self._sources[topic.text] = feed.topic.text
+                if feed not in self._feeds:
+                    self._feeds.append(feed)
         except BaseException as error:
             self.close()
             if isinstance(error, SubscriptionError):

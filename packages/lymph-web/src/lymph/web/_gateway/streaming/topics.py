@@ -49,6 +49,12 @@ class AllowedEvents:
             if not (topic.exact and any(_covers(other, topic.text) for other in wide))
         )
 
+    def source_of(self, topic: Pattern) -> Pattern:
+        """Return the entry of the list that allows a topic; the topic itself if it is one."""
+        if topic.text in self._texts:
+            return topic
+        return next(pattern for pattern in self.patterns if _covers(pattern, topic.text))
+
     def _allows(self, text: str) -> bool:
         if text in self._texts:
             return True
