@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from typing import Any
 
 import gevent
@@ -12,6 +14,7 @@ from lymph.testing.waiting import eventually
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.descriptions import read_description
 from lymph.web._gateway.merging import METHODS, listed
+from lymph.web._gateway.openapi import openapi_document
 
 
 class Old(lymph.Interface):
@@ -166,6 +169,15 @@ def test_facts_of_other_forms_are_left_out():
     method = read_description({'methods': [facts]}, 'shop', None).methods['a']
     assert (method.doc, method.raises, method.idempotent) == ('', (), False)
     assert (method.parameters, method.result) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    'schema', [{'default': float('nan')}, {'enum': [b'x', {1: datetime.date.min}]}, {1: 2}]
+)
+def test_schemas_of_other_types_than_those_of_json_do_not_spoil_the_document(schema):
+    facts = {'name': 'shop.a', 'result_schema': schema, 'parameters_schema': schema}
+    methods = read_description({'methods': [facts]}, 'shop', None).methods
+    json.dumps(openapi_document('api', '1', '/', methods.values(), {}), allow_nan=False)
 
 
 def described(*methods: Any) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lymph.exceptions import SerializationError
 from lymph.web._gateway.allowed import split_name
+from lymph.web._gateway.json_values import as_json
 
 __all__ = ['AllowedMethod', 'VersionFacts', 'read_description']
 
@@ -103,7 +105,11 @@ def _maps(reply: Any, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _schema(found: Any) -> Schema:
-    return found if isinstance(found, dict) else {}
+    try:
+        schema: Schema = as_json(found) if isinstance(found, dict) else {}
+    except SerializationError:  # not by a lymph that describes itself
+        return {}
+    return schema
 
 
 def _text(found: Any, limit: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any, Final
 
 from werkzeug.wrappers import Request, Response
 
+from lymph.core.backends import in_thread
 from lymph.web._gateway.catalogue import Catalogue
 from lymph.web._gateway.descriptions import AllowedMethod
+from lymph.web._gateway.json_text import json_bytes
 from lymph.web._gateway.openapi import openapi_document
 
 __all__ = ['Documents']
@@ -37,17 +38,7 @@ class Documents:
 
     def document(self, server: str = '/') -> dict[str, Any]:
         """Return the document now; paths begin below the URL `server`."""
-        methods = self._catalogue.methods()
-        docs = {each.interface: self._catalogue.doc_of(each.interface) for each in methods}
-        return openapi_document(
-            self._title,
-            self._version,
-            server,
-            methods,
-            docs,
-            self.faces,
-            self._timeout_header,
-        )
+        return self._document(server, self._catalogue.methods())
 
     def answer(self, request: Request) -> Response:
         """Answer a GET or HEAD request for the document; 304 if the client has it already."""
@@ -55,14 +46,32 @@ class Documents:
         if methods is not self._methods:
             self._methods, self._made = methods, {}
         server = request.root_path or '/'
-        if server not in self._made:
-            if len(self._made) >= _KEPT:
-                self._made.clear()
-            body = json.dumps(self.document(server), ensure_ascii=False).encode(errors='replace')
-            self._made[server] = body, hashlib.sha256(body).hexdigest()[:32]
-        body, etag = self._made[server]
+        made = self._made.get(server)
+        if made is None:
+            body = json_bytes(self._document(server, methods))
+            made = body, hashlib.sha256(body).hexdigest()[:32]
+            if methods is self._methods:  # still, after the turns of others
+                if len(self._made) >= _KEPT:
+                    self._made.clear()
+                self._made[server] = made
+        body, etag = made
         response = Response(body, mimetype='application/json')
         response.set_etag(etag)
         response.headers['Cache-Control'] = 'no-cache'
         response.headers['X-Content-Type-Options'] = 'nosniff'
         return response.make_conditional(request)
+
+    def _document(self, server: str, methods: tuple[AllowedMethod, ...]) -> dict[str, Any]:
+        docs = {each.interface: self._catalogue.doc_of(each.interface) for each in methods}
+        # in a native thread, as schemas may be many; it uses nothing of the loop
+        made: dict[str, Any] = in_thread(
+            openapi_document,
+            self._title,
+            self._version,
+            server,
+            methods,
+            docs,
+            dict(self.faces),
+            self._timeout_header,
+        )
+        return made
