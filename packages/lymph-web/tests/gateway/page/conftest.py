@@ -194,7 +194,7 @@ class Watched:
         page.on('request', self._on_request)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ('error', 'warning') and not ANSWERED.match(message.text):
+        if message.type == 'error' and not ANSWERED.match(message.text):
             self.complaints.append(f'console: {message.text}')
 
     def _on_request(self, request: Request) -> None:

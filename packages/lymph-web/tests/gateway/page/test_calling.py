@@ -23,7 +23,7 @@ def test_call_by_mouse_shows_status_time_trace_and_result(open_page: Open) -> No
     page = open_page('#echo.upper')
     page.get_by_label('text', exact=True).fill('foo')
     page.get_by_role('button', name='Send').click()
-    expect(page.locator('.outcome')).to_have_text(re.compile(r'^200 OK \d+ ms · \d+ bytes$'))
+    expect(page.locator('.outcome')).to_have_text(re.compile(r'^200 OK [\d.]+ m?s · \d+ bytes$'))
     assert answer(page) == '"FOO"'
     expect(page.locator('.trace code')).to_have_text(re.compile('^[0-9a-f]{32}$'))
 
@@ -138,14 +138,16 @@ def test_declared_error_is_shown_with_its_type_and_that_the_method_ran(open_page
     expect(page.locator('.outcome')).to_contain_text('422')
 
 
-def test_deadline_ends_a_call_that_may_have_run(open_page: Open) -> None:
+def test_deadline_ends_a_call_and_the_page_says_whether_it_ran(open_page: Open) -> None:
     page = open_page('#echo.slow')
     page.get_by_label('seconds', exact=True).fill('30')
     page.locator('summary', has_text='Options').click()
-    page.get_by_label('Deadline').fill('0.1')
+    page.get_by_label('Deadline').fill('0.3')
     page.get_by_role('button', name='Send').click()
     expect(page.locator('.outcome')).to_contain_text('504')
-    expect(page.locator('.problem')).to_contain_text('The method may have run.')
+    # on a busy machine, no time may be left to make the call
+    told = re.compile(r'The method (may have run|did not run)\.')
+    expect(page.locator('.problem')).to_contain_text(told)
 
 
 def test_call_can_be_cancelled(open_page: Open) -> None:
