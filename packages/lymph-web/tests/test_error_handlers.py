@@ -129,6 +129,7 @@ class Derived(Handling):
         (Derived, ReservedError(), 500, 'nearer'),
         (Handling, ValueError('secret'), 500, 'page InternalServerError ValueError'),
         (Handling, InternalServerError(), 500, 'page InternalServerError NoneType'),
+        (Handling, HTTPException('no code'), 500, 'page InternalServerError HTTPException'),
         (Derived, ValueError(), 500, 'other page'),
         (Handling, SystemExit(1), 500, 'page InternalServerError SystemExit'),
         (Handling, RemoteError.named('KeyError', ''), 500, 'page InternalServerError KeyError'),

@@ -51,7 +51,7 @@ def errorhandler(*which: int | type[BaseException]) -> Callable[[F], F]:
     value without a status gets that of the error. Headers of the error, such as `Allow` and
     `Retry-After`, are added where the status stays. It may raise an HTTPException, which is
     answered in the usual form. If it raises anything else, so is the first error. A handler of a
-    status always gets an HTTPException, with another error as its `__cause__`.
+    status always gets an HTTPException with this `code`; what was raised is its `__cause__`.
 
     An error that a handler of its class answers is expected: it is neither logged nor reported to
     the error hook. Handlers of statuses, `Exception` and `BaseException` change only the answer.
@@ -129,9 +129,8 @@ class ErrorHandlers:
     def _by_status(self, error: BaseException, status: int, message: str) -> Found | None:
         if status not in self.names:
             return None
-        passed = error
-        if not isinstance(error, HTTPException):
-            passed = _as_http(error, status, message)
+        fits = isinstance(error, HTTPException) and error.code == status
+        passed = error if fits else _as_http(error, status, message)
         return Found(self.names[status], passed, False)
 
 
