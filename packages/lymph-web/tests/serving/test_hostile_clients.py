@@ -285,7 +285,8 @@ def test_idle_connections_cost_little_hold_nobody_up_and_their_memory_comes_back
     assert each < MOST_EACH
     # all objects are gone, and what they have left is used for the next ones
     assert after['blocks'] - before['blocks'] < 0.1 * (peaks[0]['blocks'] - before['blocks'])
-    assert peaks[1]['memory'] - peaks[0]['memory'] < 0.1 * each * count
+    # the workers that have answered the burst stay
+    assert peaks[1]['memory'] - peaks[0]['memory'] < 0.3 * each * count
 
 
 def usage(service: Service, count: int) -> Iterator[dict[str, Any]]:
