@@ -227,7 +227,7 @@ def test_schemathesis_finds_nothing(gateway, run):
         f'http://127.0.0.1:{gateway.http_port}/api/openapi.json',
         '--checks=all',
         '--phases=coverage,fuzzing',
-        '--max-examples=5',
+        '--max-examples=3',
         '--generation-deterministic',
         '--no-color',
     )
