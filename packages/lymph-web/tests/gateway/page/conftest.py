@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import (
     Browser,
-    BrowserContext,
     ConsoleMessage,
     Page,
     Request,
@@ -183,15 +182,24 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
-    """What a page does that it must not do."""
+class Window:
+    """A page of the browser, and what it does that it must not do."""
 
-    def __init__(self, page: Page, home: str) -> None:
-        self.home = home
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.home = ''
         self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE * 1000)
         page.on('console', self._on_console)
         page.on('pageerror', lambda error: self.complaints.append(f'error: {error}'))
         page.on('request', self._on_request)
+
+    def clean(self) -> list[str]:
+        """Leave the page that is shown; return the complaints."""
+        self.page.unroute_all()
+        self.page.goto('about:blank')
+        complaints, self.complaints = self.complaints, []
+        return complaints
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == 'error' and not ANSWERED.match(message.text):
@@ -203,44 +211,40 @@ class Watched:
 
 
 @pytest.fixture(scope='session')
-def windows(browser: Browser) -> Callable[..., BrowserContext]:
-    """Return a function that returns a context with these options, which its pages share."""
-    made: dict[str, BrowserContext] = {}
+def windows(browser: Browser) -> Callable[..., Window]:
+    """Return a function that returns a window with these options, always the same one."""
+    made: dict[str, Window] = {}
 
-    def context(**options: Any) -> BrowserContext:
+    def window(**options: Any) -> Window:
         key = json.dumps(options, sort_keys=True)
         if key not in made:
-            made[key] = browser.new_context(**options)
-            made[key].set_default_timeout(PATIENCE * 1000)
+            made[key] = Window(browser.new_page(**options))
         return made[key]
 
     expect.set_options(timeout=PATIENCE * 1000)
-    return context
+    return window
 
 
 @pytest.fixture
-def open_page(windows: Callable[..., BrowserContext], gateway: str) -> Iterator[Open]:
-    """Return a function that opens the page at an address, such as `#echo.upper`.
+def open_page(windows: Callable[..., Window], gateway: str) -> Iterator[Open]:
+    """Return a function that opens the page at an address, such as `#echo.upper`; once in a test.
 
     At the end, nothing may have been asked of other hosts, and the console has to be clean: that is
     where the browser tells what the Content-Security-Policy has forbidden.
     """
-    pages: list[Page] = []
-    watched = []
+    used: list[Window] = []
 
     def open_page(
         address: str = '', *, home: str = gateway, prepare: Any = None, **options: Any
     ) -> Page:
         options.setdefault('viewport', {'width': 1280, 'height': 800})
-        page = windows(**options).new_page()
-        pages.append(page)
-        watched.append(Watched(page, home))
+        window = windows(**options)
+        used.append(window)
+        window.home = home
         if prepare is not None:
-            prepare(page)
-        page.goto(f'{home}{address}')
-        return page
+            prepare(window.page)
+        window.page.goto(f'{home}{address}')
+        return window.page
 
     yield open_page
-    for page in pages:
-        page.close()
-    assert [text for each in watched for text in each.complaints] == []
+    assert [text for each in used for text in each.clean()] == []
