@@ -1,8 +1,7 @@
 """The socket of one connection: reads in chunks, writes whole answers, holds no greenlet.
 
-A connection has one watcher, which reads as long as it lives. In a worker greenlet, an answer is
-written to the socket directly; the worker waits when the kernel's buffer is full, or for more of a
-body. Reading pauses when an application does not read what has arrived.
+A connection has one watcher, which reads as long as it lives. Reading pauses when an application
+does not read what has arrived.
 
 Nobody may hold up the loop: a client that sends or reads as fast as it can moves 64 KiB at most in
 a turn of the loop.
@@ -11,16 +10,12 @@ a turn of the loop.
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from greenlet import getcurrent
-
-from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.turns import NextTurn
 from lymph.core.addresses import join_address
 from lymph.core.failures import error_line
@@ -29,57 +24,26 @@ from lymph.exceptions import LymphError
 from lymph.web._answering.faults import ClientGone
 from lymph.web._http.connection import ANSWERING, CLOSED, IDLE, LINGERING, HttpConnection
 from lymph.web._http.heads import Head, HeadError
-from lymph.web._http.limits import Limits
 from lymph.web._http.refusals import refusal
 from lymph.web._http.splitting import HeadSplitter
-from lymph.web._serving.cold_files import warm
 from lymph.web._serving.turnstile import HANDSHAKE, READ, Turnstile
+from lymph.web._serving.waiting import MOVED, NEVER
+from lymph.web._serving.writing import TlsLayer, WritingHost, WritingLink
 
-__all__ = ['HttpLink', 'LinkHost', 'TlsLayer']
+__all__ = ['HttpLink', 'LinkHost']
 
 # Small enough that to take it apart, in whatever pieces, costs a few milliseconds.
 _READ = 16 * 1024  # bytes
 _AHEAD = 32 * 1024  # bytes that are read before an application asks for them
-_SLICE = 64 * 1024  # bytes that are written at once, and have to leave within a stall timeout
-# In each turn, a worker writes as much as this; what a system call costs is counted as bytes.
-_TURN = 32 * 1024
-_CALL = 256
-_NEVER: Final = float('inf')
-_MOVED: Final = 'moved'  # what a worker waited for has happened, or the connection is broken
-_TIMED_OUT: Final = 'timed out'
+_LEFT = 64 * 1024  # bytes that are read at the end
 
 
-class TlsLayer(Protocol):
-    """TLS without a socket."""
-
-    #: whether the handshake is over
-    ready: bool
-    #: whether the client has announced that it sends nothing more
-    ended: bool
-
-    def feed(self, data: bytes) -> bytes:
-        """Return the plain bytes in what has arrived; raises LymphError for what is no TLS."""
-
-    def outgoing(self) -> bytes:
-        """Return what has to be sent now."""
-
-    def wrap(self, data: bytes) -> bytes:
-        """Return plain bytes as they are sent."""
-
-    def closing(self) -> bytes:
-        """Return what ends the connection."""
-
-
-class LinkHost(Protocol):
+class LinkHost(WritingHost, Protocol):
     """What links need of their server."""
 
-    limits: Limits
     limited_log: LimitedLog
     splitter: HeadSplitter
-    timers: Expirations
     turnstile: Turnstile
-    #: the hub, in which links read
-    hub: Any
     #: links that wait for a request, in the order in which they became so
     idle: dict[HttpLink, None]
 
@@ -93,7 +57,7 @@ class LinkHost(Protocol):
         """Handle that a link has closed."""
 
 
-class HttpLink:
+class HttpLink(WritingLink):
     """A non-blocking socket that was accepted from `address`, with TLS if there is a `wire`.
 
     It reads from now on, and closes the socket at the end. `send`, `send_file` and `fill` are for
@@ -101,50 +65,29 @@ class HttpLink:
     """
 
     __slots__ = (
-        '_broken',
-        '_deadline',
-        '_due',
         '_host',
         '_next_turn',
         '_on_end',
         '_paused',
         '_readable',
-        '_reading',
-        '_spent',
         '_state',
-        '_ticket',
-        '_unsent',
-        '_waiter',
-        '_writable',
         'closed',
         'connection',
         'peer',
-        'socket',
-        'wire',
     )
 
     def __init__(
         self, sock: socket.socket, address: Any, host: LinkHost, wire: TlsLayer | None = None
     ) -> None:
+        super().__init__(sock, host, wire)
         #: IP address and port of the client; None for a Unix socket
         self.peer = (str(address[0]), str(address[1])) if isinstance(address, tuple) else None
-        self.wire = wire
         self.closed = False
         self.connection = HttpConnection(host.limits, host.splitter)
         self._host = host
-        self.socket = sock
         self._state: str = IDLE  # of the connection, when it was looked at last
-        self._broken: str | None = None  # why nothing can be sent any more
         self._paused = False  # not read from, since nobody reads what has arrived
-        self._waiter: Any = None  # the worker that waits for the client
         self._on_end: Callable[[], None] | None = None  # for whoever answers at the moment
-        self._reading = False  # whether it waits for bytes to arrive
-        self._spent = 0  # bytes written in this turn, and the calls for it
-        self._unsent = b''  # what the hub could not send at once
-        self._deadline = _NEVER  # of the state, or of the worker that waits
-        self._due = _NEVER  # when the timer looks at the deadline; not later than it
-        self._ticket: int | None = None
-        self._writable: Any = None
         self._next_turn: NextTurn | None = None
         self._readable = host.hub.loop.io(sock.fileno(), 1)
         self._readable.start(self._can_read)
@@ -194,7 +137,7 @@ class HttpLink:
                 head = self.connection.receive(data)
                 if head is not None:
                     self._state = ANSWERING
-                    self._deadline = _NEVER
+                    self._deadline = NEVER
                     self._host.idle.pop(self, None)
                     self._host.answer(self, head)
                     return
@@ -214,7 +157,7 @@ class HttpLink:
         state = connection.state
         if state is ANSWERING:
             if self._reading:
-                self._wake(_MOVED)
+                self._wake(MOVED)
             elif len(connection.buffer) >= _AHEAD and not self._paused:
                 self._paused = True
                 self._readable.stop()
@@ -241,7 +184,7 @@ class HttpLink:
         else:
             self._host.idle.pop(self, None)
         patience = self.connection.patience
-        self._expire_at(_NEVER if patience is None else time.monotonic() + patience)
+        self._expire_at(NEVER if patience is None else time.monotonic() + patience)
 
     def answered(self, reusable: bool) -> None:
         """Go on after an answer; `reusable` tells whether another one can follow it."""
@@ -301,33 +244,16 @@ class HttpLink:
             self.connection.give_up()
             self._follow()
 
-    # Time.
-
-    def _expire_at(self, deadline: float) -> None:
-        self._deadline = deadline
-        # a later deadline is found out when the timer looks
-        if deadline < self._due:
-            if self._ticket is not None:
-                self._host.timers.discard(self, self._ticket)
-            self._ticket = self._host.timers.add(self, deadline)
-            self._due = deadline
-
-    def expire(self) -> None:
-        """Handle that a deadline may have passed. Runs in the hub."""
-        self._ticket, self._due = None, _NEVER
-        if self._deadline > time.monotonic():
-            if self._deadline != _NEVER:
-                self._expire_at(self._deadline)
-            return
-        self._deadline = _NEVER
-        if self._waiter is not None:
-            self._wake(_TIMED_OUT)
-            return
+    def _expired(self) -> None:
         try:
             self.connection.expire()
             self._follow()
         except HeadError as error:
             self._refuse(error)
+
+    def _all_sent(self) -> None:
+        if self._state is LINGERING:
+            self._shut()
 
     # What a worker waits for.
 
@@ -353,139 +279,6 @@ class HttpLink:
         """
         self._on_end = on_end
         return not self.connection.ended
-
-    def send(self, data: bytes) -> None:
-        """Write `data`; wait while the client does not read. Raises ClientGone."""
-        if self.wire is None and len(data) <= _SLICE:
-            self._send(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE):
-            part = view[start : start + _SLICE]
-            self._send(part if self.wire is None else self.wire.wrap(bytes(part)))
-
-    def _send(self, data: bytes | memoryview) -> None:
-        """Write up to a slice."""
-        size = len(data)
-        sent = 0 if self._spent >= _TURN or self._unsent else self._write(data)
-        if sent < size:
-            until = time.monotonic() + self._host.limits.stall_timeout
-            while sent < size:
-                self._wait_writable(until)
-                if not self._unsent:
-                    sent += self._write(data[sent:])
-
-    def send_file(self, descriptor: int, start: int, size: int) -> int:
-        """Write a part of a file, but for TLS; return how much of it there was.
-
-        Raises ClientGone, and OSError if the file cannot be read.
-        """
-        at, end, mark = start, start + size, start
-        until = 0.0
-        while at < end:
-            if at >= mark:
-                until, mark = time.monotonic() + self._host.limits.stall_timeout, at + _SLICE
-            if self._spent >= _TURN or self._unsent:
-                self._wait_writable(until)
-                continue
-            warm(descriptor, at, min(end - at, _SLICE))
-            try:
-                if self._broken is not None:
-                    raise ClientGone(self._broken)
-                sent = os.sendfile(self.socket.fileno(), descriptor, at, min(end - at, _SLICE))
-            except BlockingIOError:
-                self._wait_writable(until)
-                continue
-            except OSError as error:
-                raise ClientGone(error_line(error)) from None
-            if not sent:
-                break  # the file is shorter by now
-            at += sent
-            self._spent += sent + _CALL
-        return at - start
-
-    def _write(self, data: bytes | memoryview) -> int:
-        if self._broken is not None:
-            raise ClientGone(self._broken)
-        try:
-            sent = self.socket.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise ClientGone(error_line(error)) from None
-        self._spent += sent + _CALL
-        return sent
-
-    def _wait_writable(self, until: float) -> None:
-        """Wait for a turn of the loop in which the kernel takes more bytes."""
-        self._watch_writable()
-        try:
-            self._wait(until, reading=False)
-        except TimeoutError:
-            raise ClientGone('it stopped reading the answer') from None
-        except OSError as error:
-            raise ClientGone(error_line(error)) from None
-        finally:
-            if self._writable is not None and not self._unsent:
-                self._writable.stop()
-        self._spent = 0
-
-    def _wait(self, until: float, reading: bool) -> None:
-        """Wait until a watcher has called; raises TimeoutError at `until`, and OSError."""
-        if self._waiter is not None:
-            raise RuntimeError('a connection is used by two greenlets at once')
-        if self._broken is not None:
-            raise ConnectionError(self._broken)
-        self._waiter, self._reading = getcurrent(), reading
-        self._expire_at(until)
-        try:
-            # whatever else may switch to a greenlet that an application runs in
-            while (outcome := self._host.hub.switch()) not in (_MOVED, _TIMED_OUT):
-                pass
-        finally:
-            self._waiter, self._reading = None, False
-            self._deadline = _NEVER
-        if outcome is _TIMED_OUT:
-            raise TimeoutError
-        if self._broken is not None:
-            raise ConnectionError(self._broken)
-
-    def _wake(self, outcome: str) -> None:
-        waiter, self._waiter, self._reading = self._waiter, None, False
-        waiter.switch(outcome)
-
-    def _watch_writable(self) -> None:
-        if self._writable is None:
-            self._writable = self._host.hub.loop.io(self.socket.fileno(), 2)
-        if not self._writable.active:
-            self._writable.start(self._can_write)
-
-    def _can_write(self) -> None:
-        if self._unsent:
-            data, self._unsent = self._unsent, b''
-            self._push(data)
-        if not self._unsent and self._writable is not None:
-            self._writable.stop()
-            if self._waiter is not None and not self._reading:
-                self._wake(_MOVED)
-            elif self._state is LINGERING:
-                self._shut()
-
-    def _push(self, data: bytes) -> None:
-        """Send without waiting: what does not fit follows when there is room. Runs in the hub."""
-        if self._unsent:
-            self._unsent += data
-        elif data:
-            try:
-                sent = self.socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError as error:
-                self._broke(error_line(error))
-                return
-            self._unsent = data[sent:]
-        if self._unsent:
-            self._watch_writable()
 
     # Closing.
 
@@ -514,7 +307,7 @@ class HttpLink:
         self.connection.end()
         self._tell_end()
         if self._waiter is not None:
-            self._wake(_MOVED)
+            self._wake(MOVED)
 
     def _tell_end(self) -> None:
         if self._on_end is not None:
@@ -541,28 +334,19 @@ class HttpLink:
         self.connection.state = CLOSED
         self._readable.stop()
         self._readable.close()
-        if self._writable is not None:
-            self._writable.stop()
-            self._writable.close()
-            self._writable = None
+        self._stop_writing()
         if self._next_turn is not None:
             self._next_turn.close()
-        if self._ticket is not None:
-            self._host.timers.discard(self, self._ticket)
+        self._forget_deadline()
         self._host.idle.pop(self, None)
         with suppress(OSError):
             if self.wire is not None and whole:
                 self.socket.send(self.wire.closing())
-            self.socket.recv(_SLICE)  # what was not read would reset the connection
+            self.socket.recv(_LEFT)  # what was not read would reset the connection
         self.socket.close()
         self._host.ended(self)
         if self._waiter is not None:
             self._host.hub.loop.run_callback(self._release)
-
-    def _release(self) -> None:
-        """Let a worker find out that the connection is closed. Runs in the hub."""
-        if self._waiter is not None:
-            self._wake(_MOVED)
 
     def _log(self, level: int, text: str, error: BaseException | None = None) -> None:
         peer = self.peer

@@ -33,9 +33,10 @@ from lymph.web._serving.cold_files import warm
 from lymph.web._serving.dispatch import Dispatcher
 from lymph.web._serving.error_log import ErrorLog
 from lymph.web._serving.exchanges import Exchange
-from lymph.web._serving.link import HttpLink, TlsLayer
+from lymph.web._serving.link import HttpLink
 from lymph.web._serving.listening import ListeningSocket
 from lymph.web._serving.turnstile import Turnstile
+from lymph.web._serving.writing import TlsLayer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
