@@ -2,7 +2,7 @@
 
 Each client is refused within its bound. Calls to the same process are measured: half of them are
 answered within 50 ms, whatever else the machine does; and no turn of the loop takes 50 ms of the
-processor, so that the process itself never holds up a call for longer.
+processor (without Python's garbage collector), so that lymph never holds up a call for longer.
 """
 
 from __future__ import annotations
