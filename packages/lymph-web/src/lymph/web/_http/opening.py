@@ -160,10 +160,11 @@ def _no_status(status: object) -> NoReturn:
 
 
 def _length(fields: list[tuple[str, str]], names: list[str]) -> int:
+    value = fields[names.index('content-length')][1]
+    if names.count('content-length') == 1 and _LENGTH.fullmatch(value):
+        return int(value)
     named = zip(names, fields, strict=True)
     values = [value for name, (_, value) in named if name == 'content-length']
-    if len(values) != 1 or not _LENGTH.fullmatch(values[0]):
-        raise AnswerError(
-            f'expected one number of bytes as Content-Length, found {quoted(", ".join(values))}'
-        )
-    return int(values[0])
+    raise AnswerError(
+        f'expected one number of bytes as Content-Length, found {quoted(", ".join(values))}'
+    )
