@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import gevent
 import pytest
 from gevent.event import Event
 from werkzeug.test import Client, TestResponse
@@ -74,10 +73,11 @@ class Shop(lymph.Interface):
     def wait(self):
         self.entered.set()
         try:
-            gevent.sleep(WAIT)
+            self.go_on.wait(WAIT)
         except lymph.Cancelled:
             self.cancelled.set()
             raise
+        return 'done'
 
     @lymph.rpc()
     def echo(self, value=None):

@@ -7,6 +7,8 @@ import json
 import pytest
 from gevent import socket
 
+from lymph.testing.waiting import eventually
+
 WAIT = 10.0
 
 
@@ -16,11 +18,11 @@ def post(world):
     port = world.gateway('shop.*', timeout=WAIT).gateway.http_port
     sockets = []
 
-    def post(path):
+    def post(path, *fields):
         client = socket.create_connection(('127.0.0.1', port), timeout=WAIT)
         sockets.append(client)
         lines = [f'POST /api/{path} HTTP/1.1', 'Host: x', 'Content-Type: application/json']
-        client.sendall('\r\n'.join([*lines, 'Content-Length: 2', '', '{}']).encode())
+        client.sendall('\r\n'.join([*lines, *fields, 'Content-Length: 2', '', '{}']).encode())
         return client
 
     yield post
@@ -35,6 +37,24 @@ def test_call_of_a_client_that_hangs_up_is_cancelled_if_the_method_allows_it(wor
     assert shop.entered.wait(WAIT)
     client.close()
     assert shop.cancelled.wait(WAIT)
+
+
+def test_call_with_an_idempotency_key_goes_on_and_its_client_can_come_back(world, post):
+    shop = world.shop()
+    clients = []
+    for fields in [['Idempotency-Key: "k"'], []]:
+        clients.append(post('shop/wait', *fields))
+        assert shop.entered.wait(WAIT)
+        shop.entered.clear()
+    for client in clients:
+        client.close()
+    assert shop.cancelled.wait(WAIT)  # the second one, which has hung up after the first
+    shop.go_on.set()
+
+    def comes_back():
+        return b'"done"' in post('shop/wait', 'Idempotency-Key: "k"').recv(10_000)
+
+    eventually(comes_back)
 
 
 def test_client_that_has_only_closed_its_own_side_gets_the_answer(world, post):

@@ -57,7 +57,10 @@ class CallAnswers:
 
     def _result(self, request: Request, name: str, asked: Asked) -> Any:
         arguments = parse_arguments(asked.body)
-        return self.call(request.environ, name, arguments, asked.timeout, asked.version)
+        if asked.key is None:
+            return self.call(request.environ, name, arguments, asked.timeout, asked.version)
+        note_call(request.environ)  # goes on if the client hangs up: it can ask again
+        return self._calls.make(name, arguments, asked.timeout, asked.version)
 
     def _answer_once(self, request: Request, name: str, asked: Asked, key: str) -> Response:
         """Answer a request with an idempotency key."""
