@@ -20,7 +20,7 @@ _DISTRIBUTIONS = (
     *('lymph-web', 'gevent', 'Werkzeug', 'httptools', 'gunicorn', 'granian', 'nameko', 'eventlet'),
     *('aiohttp', 'fastapi', 'uvicorn', 'uvloop'),
 )
-_FULL, _QUICK = (2, 9), (1, 2)  # seconds of a slice, rounds
+_FULL, _QUICK = (1, 9), (1, 2)  # seconds of a slice, rounds
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -43,7 +43,7 @@ class Site(WebServiceInterface):
 
 def log_line(logger: logging.Logger, level: int, message: str, trace_id: str | None) -> None:
     if logger.isEnabledFor(level):
-        LineLog(logger).write(level, message, trace_id)
+        LineLog(logger).write(level, str, (message,), trace_id)
 
 
 def flush_lines(logger: logging.Logger) -> None:
@@ -214,11 +214,11 @@ def test_whoever_wants_records_gets_them_at_once(
 
 def test_new_handler_gets_records_a_moment_later(stream: Written, logger: logging.Logger) -> None:
     log, seen = LineLog(logger), Seen()
-    log.write(logging.INFO, 'first', None)
+    log.write(logging.INFO, str, ('first',), None)
     logger.addHandler(seen)
 
     def is_seen() -> bool:
-        log.write(logging.INFO, 'again', None)
+        log.write(logging.INFO, str, ('again',), None)
         return seen.messages == ['again']
 
     eventually(is_seen, PATIENCE)

@@ -15,7 +15,7 @@ import gevent
 
 from lymph.cli._logging.log_lines import LineFormatter, LineMaker
 from lymph.core._system.threads import get_ident
-from lymph.core.monitoring.plain_lines import LineHandler, TakeLine
+from lymph.core.monitoring.plain_lines import Line, LineHandler, TakeLine
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[Any]
@@ -49,14 +49,16 @@ class _Batching(LineHandler):
     """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
-        self._lines: deque[str] = deque()  # never replaced: any thread may append
+        self._lines: deque[Line] = deque()  # never replaced: any thread may append
         self._timer: Any = None
         self._make_line: LineMaker | None = None
         self._thread = get_ident()
         super().__init__(*args, **keywords)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
-        """Use a formatter."""
+        """Use a formatter, which lines that were taken before do not get."""
+        if self._lines:
+            self._write_now()
         super().setFormatter(fmt)
         self._make_line = fmt.line_maker() if isinstance(fmt, LineFormatter) else None
 
@@ -64,13 +66,9 @@ class _Batching(LineHandler):
         """Return what takes lines along in a batch, if the formatter can make lines."""
         return None if self._make_line is None else self._take_line
 
-    def _take_line(
-        self, created: float, level: int, logger: str, trace_id: str | None, message: str
-    ) -> None:
-        lines, make_line = self._lines, self._make_line
-        if make_line is None:
-            return  # the formatter was replaced a moment ago
-        lines.append(make_line(created, level, logger, trace_id, message))
+    def _take_line(self, line: Line) -> None:
+        lines = self._lines
+        lines.append(line)
         if len(lines) >= _MOST or self._thread != get_ident():
             self._write_now()
         elif self._timer is None:
@@ -104,8 +102,20 @@ class _Batching(LineHandler):
             self.release()
 
     def _write_lines(self) -> None:
-        if self._lines:
-            super().emit(_Batch([self._lines.popleft() for _ in range(len(self._lines))]))
+        lines, make_line = self._lines, self._make_line
+        if not lines:
+            return
+        # in one go, which takes half the time of line by line
+        texts = []
+        for _ in range(len(lines)):
+            created, level, logger, trace_id, make, facts = lines.popleft()
+            message = make(*facts)
+            if make_line is None:  # the formatter was replaced a moment ago
+                message = f'{logging.getLevelName(level)} {logger} {message}'
+            else:
+                message = make_line(created, level, logger, trace_id, message)
+            texts.append(message)
+        super().emit(_Batch(texts))
 
     def _on_time(self) -> None:
         assert self.lock is not None

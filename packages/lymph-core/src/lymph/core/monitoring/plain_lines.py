@@ -1,10 +1,10 @@
 """Log lines that need no record, for what logs once for each request.
 
 `logging` makes a record, copies it for the formatter and writes a line at a time. For one line a
-request that costs as much as the request. A `LineHandler` takes the facts of a line instead, and
-may write many lines at once. A `LineLog` uses that wherever all handlers concerned can do so, and
-logs a record like everybody else otherwise: levels, filters, propagation and handlers of a logging
-configuration have their usual effect.
+request that costs as much as the request. A `LineHandler` takes the facts of a line instead. It may
+format and write many lines at once, which costs less than one by one. A `LineLog` uses that
+wherever all handlers concerned can do so, and logs a record like everybody else otherwise: levels,
+filters, propagation and handlers of a logging configuration have their usual effect.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
-__all__ = ['LineHandler', 'LineLog', 'TakeLine', 'ignore_line']
+__all__ = ['Line', 'LineHandler', 'LineLog', 'TakeLine', 'ignore_line']
 
-#: Handles a line: a Unix time in seconds, a level, the name of a logger, a trace id, and one
-#: printable line as message. The line may be written up to 0.1 s later. Never waits, never raises.
-TakeLine = Callable[[float, int, str, 'str | None', str], object]
+#: What a line is made of: a Unix time in seconds, a level, the name of a logger, a trace id, and a
+#: function that makes the message, one printable line, of the facts behind it. It never raises.
+Line = tuple[float, int, str, 'str | None', Callable[..., str], tuple[Any, ...]]
+#: Handles a line, which may be written up to 0.1 s later. Never waits, never raises.
+TakeLine = Callable[[Line], object]
 
 _KEPT = 0.1  # seconds that a change of the handlers may take until it is noticed
 
@@ -35,9 +38,7 @@ class LineHandler(logging.Handler):
         """
 
 
-def ignore_line(
-    created: float, level: int, logger: str, trace_id: str | None, message: str
-) -> None:
+def ignore_line(line: Line) -> None:
     """Do nothing with a line."""
 
 
@@ -50,22 +51,24 @@ class LineLog:
         self._level = 0
         self._until = 0.0  # when the handlers are looked at again
 
-    def write(self, level: int, message: str, trace_id: str | None) -> None:
-        """Log `message`, which is one printable line, in the context of `trace_id`.
+    def write(
+        self, level: int, make: Callable[..., str], facts: tuple[Any, ...], trace_id: str | None
+    ) -> None:
+        """Log ``make(*facts)``, which is one printable line, in the context of `trace_id`.
 
-        Ask `logger.isEnabledFor(level)` first.
+        `make` may be called later, and must not raise. Ask `logger.isEnabledFor(level)` first.
         """
         now = time.time()
         if not 0 < self._until - now <= _KEPT or level != self._level:
             takers = _takers(self.logger, level)
             if takers is None:
                 self._until = 0.0
-                self.logger.log(level, message)
+                self.logger.log(level, make(*facts))
                 return
             self._takers, self._level, self._until = takers, level, now + _KEPT
-        name = self.logger.name
+        line = (now, level, self.logger.name, trace_id, make, facts)
         for take in self._takers:
-            take(now, level, name, trace_id, message)
+            take(line)
 
     def flush(self) -> None:
         """Have the handlers write what they have taken."""

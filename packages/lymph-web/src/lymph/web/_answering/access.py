@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lymph.config.printable import printable
 from lymph.core.monitoring.plain_lines import LineLog
-from lymph.web._answering.faults import path_of
+from lymph.web._answering.faults import printable_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -44,22 +44,28 @@ def log_request(
     level = logging.DEBUG if health_check else logging.INFO
     if not logger.isEnabledFor(level):
         return
+    path = environ.get('PATH_INFO', '')
+    if len(path) > _PATH:
+        path = path[:_PATH]  # not kept until the line is written
+    method = environ['REQUEST_METHOD']
     # what a proxy in front says, where a middleware believes it
     address = environ.get('REMOTE_ADDR') or '-'
-    method, path = environ['REQUEST_METHOD'], environ.get('PATH_INFO', '')
+    _log.write(level, _line, (address, method, path, status, seconds, length), trace_id)
+
+
+def _line(
+    address: str, method: str, path: str, status: str, seconds: float, length: int | None
+) -> str:
     line = f'{address} {method} {path} {status[:3]} in {seconds * 1000:.1f} ms'
     # a single look tells that nearly all lines are as they should be
     if (
         not (line.isascii() and line.isprintable())
-        or len(path) > _PATH
         or len(method) > _METHOD
         or len(address) > _ADDRESS
     ):
         who = f'{printable(address, _ADDRESS)} {printable(method, _METHOD)}'
-        line = f'{who} {path_of(environ)} {status[:3]} in {seconds * 1000:.1f} ms'
-    if length is not None and method != 'HEAD':
-        line = f'{line}, {length} bytes'
-    _log.write(level, line, trace_id)
+        line = f'{who} {printable_path(path)} {status[:3]} in {seconds * 1000:.1f} ms'
+    return line if length is None or method == 'HEAD' else f'{line}, {length} bytes'
 
 
 def flush_access_log() -> None:

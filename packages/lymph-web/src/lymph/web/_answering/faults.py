@@ -31,6 +31,7 @@ __all__ = [
     'ClientGone',
     'ErrorAnswers',
     'path_of',
+    'printable_path',
 ]
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,12 @@ class ErrorAnswers:
 
 def path_of(environ: WSGIEnvironment) -> str:
     """Return the path of a request, cut and made printable for the log."""
-    path = environ.get('PATH_INFO', '')[:_SHOWN]
+    return printable_path(environ.get('PATH_INFO', ''))
+
+
+def printable_path(path: str) -> str:
+    """Return a path of a WSGI environment, cut and made printable for the log."""
+    path = path[:_SHOWN]
     if not path.isascii():
         path = path.encode('latin-1', 'replace').decode(errors='replace')
     return printable(path, _SHOWN)
