@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 
 import gevent
 import pytest
@@ -11,6 +13,7 @@ from werkzeug.test import Client
 import lymph
 from lymph.config import ConfigurationError
 from lymph.core.settings import ContainerSettings
+from lymph.web._http.environs import ARRIVED_KEY
 from lymph.web.gateway import CallProblem, Gateway
 
 WAIT = 10.0
@@ -308,6 +311,33 @@ def test_client_can_shorten_the_deadline_but_not_lengthen_it(world):
     for invalid in ('0', '-1', 'soon', '', 'nan', '1e9', '0.0001', '1 2'):
         problem = asking.problem('shop/hang', headers={'X-Request-Timeout': invalid})
         assert problem.facts == (400, 'malformed', False)
+
+
+class SlowBody(io.BytesIO):
+    def readinto(self, buffer):
+        gevent.sleep(0.05)
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize('path', ['shop/order', 'mcp'])
+def test_time_for_which_the_body_was_awaited_counts(world, path):
+    shop = world.shop()
+    asking = world.gateway('shop.*', mcp={'methods': ['shop.order']})
+    message = {'name': 'shop.order', 'arguments': {'article': 'sock'}}
+    if path == 'mcp':
+        message = {'jsonrpc': '2.0', 'id': 1, 'method': 'tools/call', 'params': message}
+    else:
+        message = message['arguments']
+    body = json.dumps(message).encode()
+    answer = asking.client.post(
+        f'/api/{path}',
+        input_stream=SlowBody(body),
+        headers={'X-Request-Timeout': '0.02', 'Content-Length': str(len(body))},
+        content_type='application/json',
+        environ_overrides={ARRIVED_KEY: time.monotonic()},
+    )
+    assert '"reason":"expired","may_have_run":false' in answer.text
+    assert shop.calls == []
 
 
 def test_timeout_header_can_have_another_name(world):

@@ -52,9 +52,10 @@ def read_request(request: Request, timeout_header: str = TIMEOUT_HEADER) -> Aske
     """Return what a request asks for. Raises CallProblem, and what reading its body raises."""
     _check_accept(request)
     _check_type(request)
-    version = _version(request)
-    timeout, key = asked_timeout(request, timeout_header), _key(request)
-    return Asked(request.get_data(), timeout, version, key)
+    version, key = _version(request), _key(request)
+    asked_timeout(request, timeout_header)  # refused before the body if it is invalid
+    body = request.get_data()
+    return Asked(body, asked_timeout(request, timeout_header), version, key)
 
 
 def parse_arguments(body: bytes) -> dict[str, Any]:

@@ -84,9 +84,10 @@ class McpEndpoint:
         if refused is not None:
             return refused
         try:
-            timeout = asked_timeout(request, self._timeout_header)
+            asked_timeout(request, self._timeout_header)  # refused before the body if it is invalid
 
             def call(name: str, arguments: dict[str, Any]) -> Any:
+                timeout = asked_timeout(request, self._timeout_header)
                 return self._call(request.environ, name, arguments, timeout)
 
             data = request.get_data()
