@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
 
+from lymph.core.trace import get_id
 from lymph.testing.waiting import eventually
 from lymph.web._answering.faults import ClientGone
+from lymph.web.interfaces import WebServiceInterface
 
 WAIT = 10.0  # longer than anything here takes
 
@@ -152,3 +157,34 @@ def test_application_that_catches_the_end_of_its_client_cannot_go_on(start_serve
     go_on.set()
     eventually(lambda: not server.links, WAIT)
     assert len(caught) > 90
+
+
+class Breaking(WebServiceInterface):
+    """Begins an answer, and fails."""
+
+    url_map = Map([Rule('/', endpoint='index')])
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.reported: list[BaseException] = []
+
+    def index(self, request: Request) -> Response:
+        def parts() -> Iterator[str]:
+            yield 'a'
+            raise ValueError('torn')
+
+        return Response(parts())
+
+    def report_error(self, error: BaseException) -> None:
+        self.reported.append(error)
+
+
+def test_answer_that_breaks_is_logged_and_reported_once_with_its_trace_id(start_interface, caplog):
+    traces = []
+    caplog.handler.addFilter(lambda record: traces.append((record.name, get_id())) or True)
+    started = start_interface(Breaking)
+    assert b'\r\na\r\n' in started.read('/', 'X-Trace-Id: torn-1')
+    assert [str(error) for error in started.interface.reported] == ['torn']
+    failures = [record for record in caplog.records if record.levelname == 'ERROR']
+    assert [record.getMessage() for record in failures] == ['GET / failed']
+    assert [id for name, id in traces if name == failures[0].name] == ['torn-1']

@@ -21,7 +21,7 @@ from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import LymphError, RemoteError, RpcError
 from lymph.web._answering.errors import Problem, problem_of
 from lymph.web._answering.problem_answers import error_response
-from lymph.web._tracing.identifying import TRACEPARENT_KEY, Tracing
+from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY, Tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -109,6 +109,13 @@ class ErrorAnswers:
 
     def log_and_report(self, error: BaseException, environ: WSGIEnvironment) -> None:
         """Log `error`; report it unless the client or a called service caused it."""
+        # the server calls this as well, outside of the context of the request
+        trace_id = environ[TRACE_KEY] = self.tracing.id_of(environ)
+        context = contextvars.copy_context()
+        context.run(trace.set_id, trace_id)
+        context.run(self._log_and_report, error, environ)
+
+    def _log_and_report(self, error: BaseException, environ: WSGIEnvironment) -> None:
         request = f'{printable(environ["REQUEST_METHOD"], _SHOWN)} {path_of(environ)}'
         kind = error_name(error)
         if issubclass(type(error), _EXPECTED) and not issubclass(type(error), RemoteError):
@@ -116,11 +123,8 @@ class ErrorAnswers:
             return
         self._log.write(logging.ERROR, kind, '%s failed', request, exc_info=error)
         if self._report is not None:
-            # the server calls this as well, outside of the context of the request
-            context = contextvars.copy_context()
-            context.run(trace.set_id, self.tracing.id_of(environ))
             try:
-                context.run(self._report, error)
+                self._report(error)
             except Killed:
                 raise
             except BaseException as second:  # noqa: BLE001 - other people's code

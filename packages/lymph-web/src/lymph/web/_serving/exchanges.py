@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lymph.core.failures import Killed
-from lymph.web._answering.faults import ClientGone, ErrorAnswers
+from lymph.web._answering.faults import AnswerAborted, ClientGone, ErrorAnswers
 from lymph.web._http.bodies import Body
 from lymph.web._http.environs import LINK_KEY, make_environ
 from lymph.web._http.files import FileBody, Region
@@ -87,7 +87,8 @@ class Exchange:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             if self._framing is not None:
-                self._host.faults.log_and_report(error, self.environ)
+                if not isinstance(error, AnswerAborted):  # which has been logged
+                    self._host.faults.log_and_report(error, self.environ)
                 if self._framing.takes_body:
                     self._link.close()  # at once: the client must see that a part is missing
                     return False
