@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 
 import gevent
 import pytest
@@ -13,7 +12,6 @@ from werkzeug.test import Client
 import lymph
 from lymph.config import ConfigurationError
 from lymph.core.settings import ContainerSettings
-from lymph.web._http.environs import ARRIVED_KEY
 from lymph.web.gateway import CallProblem, Gateway
 
 WAIT = 10.0
@@ -304,8 +302,8 @@ def test_failure_after_a_call_tells_that_the_method_may_have_run(world):
 
 def test_client_can_shorten_the_deadline_but_not_lengthen_it(world):
     world.shop()
-    asking = world.gateway('shop.*', timeout=0.05)
-    for seconds in ('0.02', '1e-2', '99'):
+    asking = world.gateway('shop.*', timeout=0.3)
+    for seconds in ('0.2', '2e-1', '99'):
         problem = asking.problem('shop/hang', headers={'X-Request-Timeout': seconds})
         assert problem.facts == (504, 'timeout', True)
     for invalid in ('0', '-1', 'soon', '', 'nan', '1e9', '0.0001', '1 2'):
@@ -334,7 +332,6 @@ def test_time_for_which_the_body_was_awaited_counts(world, path):
         input_stream=SlowBody(body),
         headers={'X-Request-Timeout': '0.02', 'Content-Length': str(len(body))},
         content_type='application/json',
-        environ_overrides={ARRIVED_KEY: time.monotonic()},
     )
     assert '"reason":"expired","may_have_run":false' in answer.text
     assert shop.calls == []
@@ -343,7 +340,7 @@ def test_time_for_which_the_body_was_awaited_counts(world, path):
 def test_timeout_header_can_have_another_name(world):
     world.shop()
     asking = world.gateway('shop.*', timeout_header='X-Patience')
-    problem = asking.problem('shop/hang', headers={'X-Patience': '0.01'})
+    problem = asking.problem('shop/hang', headers={'X-Patience': '0.2'})
     assert problem.facts == (504, 'timeout', True)
 
 

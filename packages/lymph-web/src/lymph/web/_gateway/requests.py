@@ -24,7 +24,7 @@ from lymph.config.printable import quoted
 from lymph.core.backends import in_thread
 from lymph.web._gateway.json_values import parse_json, read_arguments
 from lymph.web._gateway.problems import CallProblem
-from lymph.web._http.environs import ARRIVED_KEY
+from lymph.web._gateway.responses import BEGUN_KEY
 
 __all__ = ['SHORT', 'TIMEOUT_HEADER', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
 
@@ -117,8 +117,9 @@ def asked_timeout(request: Request, header: str = TIMEOUT_HEADER) -> float | Non
     if not _SECONDS.fullmatch(given) or not _LEAST <= float(given) <= _MOST:
         text = f'{header} has to be 0.001 to 31536000 seconds, found {quoted(given)}.'
         raise CallProblem(400, 'malformed', text)
-    arrived = request.environ.get(ARRIVED_KEY)
-    left = float(given) - (0.0 if arrived is None else time.monotonic() - arrived)
+    now = time.monotonic()
+    begun: float = request.environ.get(BEGUN_KEY, now)
+    left = float(given) - (now - begun)
     if left <= 0:
         raise CallProblem(504, 'expired', 'No time was left to make the call.')
     return left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.http import HTTP_STATUS_CODES
@@ -11,11 +12,13 @@ from lymph.core import trace
 from lymph.web._answering.problem_answers import MEMBERS_KEY, instance_of
 from lymph.web._gateway.json_text import json_bytes
 from lymph.web._gateway.problems import CallProblem
+from lymph.web._http.environs import ARRIVED_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = [
+    'BEGUN_KEY',
     'PROBLEM',
     'note_call',
     'note_request',
@@ -24,6 +27,8 @@ __all__ = [
     'result_response',
 ]
 
+#: when a request has arrived, whether it had to wait for its turn or not
+BEGUN_KEY: Final = 'lymph.gateway.begun'
 #: the media type of problems
 PROBLEM: Final = 'application/problem+json'
 
@@ -46,8 +51,9 @@ def problem_response(problem: CallProblem, environ: WSGIEnvironment) -> Response
 
 
 def note_request(environ: WSGIEnvironment) -> None:
-    """Note that no method has run yet, for all problems that may become of a request."""
+    """Note when a request has arrived, and that no method has run yet, for all its problems."""
     environ[MEMBERS_KEY] = {'may_have_run': False}
+    environ[BEGUN_KEY] = environ.get(ARRIVED_KEY) or time.monotonic()
 
 
 def note_call(environ: WSGIEnvironment) -> None:
