@@ -188,3 +188,28 @@ def test_answer_that_breaks_is_logged_and_reported_once_with_its_trace_id(start_
     failures = [record for record in caplog.records if record.levelname == 'ERROR']
     assert [record.getMessage() for record in failures] == ['GET / failed']
     assert [id for name, id in traces if name == failures[0].name] == ['torn-1']
+
+
+class Endless(WebServiceInterface):
+    """Streams until it is told to end."""
+
+    url_map = Map([Rule('/', endpoint='index')])
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.stream = Stream()
+
+    def index(self, request: Request) -> Any:
+        return self.stream
+
+
+def test_stop_cuts_a_stream_that_a_drain_waits_for(start_interface):
+    started = start_interface(Endless)
+    reading = gevent.spawn(started.read, '/')
+    eventually(lambda: len(started.interface._server.links) == 1)
+    draining = gevent.spawn(started.interface.on_drain, WAIT)
+    gevent.sleep(1e-6)
+    started.interface.on_stop()
+    reading.get(timeout=WAIT / 2)
+    draining.get(timeout=WAIT / 2)
+    assert started.interface.stream.closed == 1

@@ -233,8 +233,9 @@ class WebServiceInterface(Interface):
 
     def on_drain(self, timeout: float) -> int:
         """Finish the current requests within `timeout` seconds; return how many were cut."""
-        server, self._server = self._server, None
+        server = self._server
         cut = 0 if server is None else server.finish(timeout)
+        self._server = None  # only now: a stop at once cuts a drain that is under way
         if cut:
             logger.warning('%s stopped before %d requests were answered', self.name, cut)
         return cut + super().on_drain(timeout)
