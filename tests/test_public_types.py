@@ -94,6 +94,7 @@ REASONS = {
         'make_instance(facts)',
     ],
     'the arguments of any method of a handler': ['Edge.tell(facts)'],
+    'the arguments of whatever function makes the line': ['LineLog.write(facts)'],
 }
 
 
