@@ -10,6 +10,7 @@ from gevent.queue import Queue
 
 import lymph
 from lymph.core.components import Component
+from lymph.core.greenlets import Greenlet, kill_in_time
 from lymph.core.plugins import Plugin
 from lymph.discovery.static import StaticServiceRegistry
 from lymph.exceptions import (
@@ -737,6 +738,32 @@ def test_a_drain_waits_for_its_parts_and_adds_what_they_cut(world):
             return 3
 
     assert world.container((Busy, 'busy'), drain_timeout=0.01).drain() == 3
+
+
+def test_stop_after_a_drain_that_was_ended_returns_what_both_have_cut(world, caplog):
+    class Busy(lymph.Interface):
+        def on_drain(self, timeout):
+            return 3
+
+    class Waits(lymph.Interface):
+        begun = False
+
+        def on_drain(self, timeout):
+            self.begun = True
+            gevent.sleep(timeout)
+            return 100
+
+        def on_stop(self):
+            self.count_cut(4)
+
+    container = world.container((Busy, 'busy'), (Waits, 'waits'), drain_timeout=600)
+    drain = Greenlet(container.drain)
+    drain.start()
+    eventually(lambda: container.interfaces[1].begun)
+    kill_in_time([drain], 5)
+    assert drain.dead
+    assert [container.stop(), container.stop(), container.drain()] == [7, 7, 7]
+    assert 'could not be' not in caplog.text
 
 
 def test_part_that_fails_to_drain_does_not_prevent_the_stop(world):

@@ -9,7 +9,9 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Queue
 
+from lymph.core._work.shield import Shield
 from lymph.core.failures import Killed
+from lymph.core.greenlets import Greenlet
 from lymph.core.workers import Workers
 from lymph.testing.contracts._events.outcomes import RAISED
 from lymph.testing.waiting import eventually
@@ -282,6 +284,25 @@ def test_kill_ends_running_tasks_and_returns_their_number(make):
     assert workers.running == 0
     assert workers.join(0)
     assert workers.kill() == 0
+
+
+def test_tasks_are_counted_once_whoever_ends_them_and_whether_it_is_interrupted(make):
+    workers, closing = make(), Event()
+
+    def close():
+        with Shield():
+            closing.wait(5)
+
+    workers.start(close)
+    gevent.sleep(0)
+    first = Greenlet(workers.kill, 5)
+    first.start()
+    eventually(lambda: workers.cut == 1)
+    first.kill(timeout=5)
+    assert first.dead
+    gevent.spawn(closing.set)
+    assert workers.kill(5) == 0
+    assert workers.cut == 1
 
 
 def test_task_that_has_not_begun_is_killed_too(make):

@@ -113,12 +113,26 @@ class Component:
     def on_drain(self, timeout: float) -> int:
         """Called during a graceful stop, after the container has left the registry.
 
-        Finish running work within `timeout` seconds; return how many pieces of work were cut short.
+        Finish running work within `timeout` seconds; return how many pieces of work were cut short,
+        without those given to `count_cut`. A stop at once raises `Killed` here, and then calls
+        `on_stop`.
         """
         return 0
 
     def on_stop(self) -> None:
-        """Called when the container is stopped, and after an `on_start` that failed."""
+        """Called when the container is stopped, and after an `on_start` that failed.
+
+        Give the number of pieces of work that this cuts short to `count_cut`.
+        """
+
+    def count_cut(self, count: int) -> None:
+        """Add to the number of pieces of work cut short, which `drain` and `stop` return.
+
+        For work that is cut elsewhere than in `on_drain`, or where `on_drain` may be interrupted
+        before it returns. Count each piece once.
+        """
+        if self.parent is not None:
+            self.parent.count_cut(count)
 
     def spawn(self, func: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet:
         """Run `func` in a new greenlet of the pool and return the greenlet.
@@ -242,7 +256,11 @@ class Componentized(Component):
         cut = 0
         for component in tuple(self._started):
             left = max(0.0, end - time.monotonic())
-            drained = self._reported(component.on_drain, 'drained', left)
+            try:
+                drained = self._reported(component.on_drain, 'drained', left)
+            except Killed:  # a stop at once: what was cut until now has no other way out
+                self.count_cut(cut)
+                raise
             cut += drained if isinstance(drained, int) else 0
         return cut
 

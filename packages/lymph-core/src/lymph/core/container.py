@@ -88,7 +88,7 @@ class ServiceContainer(CallerSide):
     debugging = False
     _listener: Listener | None = None
     _forked = False
-    _cut = 0  # handlers that were cut short
+    _counted = 0  # pieces of work that components have cut short; handlers not among them
 
     def __init__(
         self,
@@ -244,14 +244,17 @@ class ServiceContainer(CallerSide):
             raise
 
     def stop(self) -> int:
-        """Stop at once; return how many running handlers were cut short. Idempotent."""
+        """Stop at once; return how many running handlers and HTTP requests were cut short.
+
+        Idempotent. The number has all that was cut since the container was started, by a drain too.
+        """
         if self._stopped.is_set() or self._forked:
             return self._cut
         self._expect_own_thread('a container was stopped')
         return self._take_down()
 
     def drain(self) -> int:
-        """Stop gracefully; return how many running handlers were cut short.
+        """Stop gracefully; return how many running handlers and HTTP requests were cut short.
 
         Leaves the registry and goes on answering until no call has arrived for half a second, at
         most `drain_timeout` seconds. Then refuses calls, and waits for running handlers, again at
@@ -273,11 +276,15 @@ class ServiceContainer(CallerSide):
         self._server.refusing = DRAINING
         end = time.monotonic() + timeout
         cut = self.on_drain(timeout)
-        self._cut += cut  # not in one step with `on_drain`: `stop` may add to it meanwhile
+        self.count_cut(cut)
         self.workers.join(max(0.0, end - time.monotonic()))
         if not noticed:  # callers that are refused now call other instances from then on
             wait_until_quiet(lambda: self._server.last_request, max(0.0, end - time.monotonic()))
         return self.stop()
+
+    def count_cut(self, count: int) -> None:
+        """Add to the number of pieces of work cut short, which `drain` and `stop` return."""
+        self._counted += count
 
     def abandon(self) -> None:
         """In a forked child, refuse calls and stop nothing: everything stays the parent's."""
@@ -304,8 +311,12 @@ class ServiceContainer(CallerSide):
         if self.draining:
             raise LymphError('the container was stopped while it was starting')
 
+    @property
+    def _cut(self) -> int:
+        return self._counted + self.workers.cut
+
     def _take_down(self) -> int:
-        """Stop everything that is running; return how many running handlers were cut short.
+        """Stop everything that is running; return how many pieces of work were cut short.
 
         All steps are done even if one of them raises or is interrupted.
         """
@@ -329,8 +340,7 @@ class ServiceContainer(CallerSide):
 
     def _cut_handlers(self) -> None:
         self._server.settle()
-        cut = self.workers.kill(_CUT_TIMEOUT)
-        self._cut += cut  # not in one step with `kill`, which waits: see `drain`
+        self.workers.kill(_CUT_TIMEOUT)
 
     def _listen(self, register: bool) -> None:
         settings = self.settings

@@ -115,6 +115,7 @@ class Workers:
         self._unshared = 0  # reference count of an idle greenlet that only this object refers to
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
+        self._cut: set[_Worker] = set()  # whose tasks were cut short
         self._free = Event()
         self._free.set()
         self._quiet = Event()
@@ -175,6 +176,11 @@ class Workers:
         """How many more tasks could start now (infinity without a bound)."""
         return self._limit - self.running
 
+    @property
+    def cut(self) -> int:
+        """How many tasks were cut short, each counted once, as soon as that is decided."""
+        return len(self._cut)
+
     def wait_free(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds for a free place; return whether there is one."""
         return bool(self._free.wait(timeout))
@@ -184,7 +190,7 @@ class Workers:
         return bool(self._quiet.wait(timeout))
 
     def kill(self, timeout: float | None = None) -> int:
-        """End all tasks and greenlets for good; return how many tasks were cut short.
+        """End all tasks and greenlets for good; return how many tasks this has cut short.
 
         Waits up to `timeout` seconds for them to end (None: as long as they take); those that still
         close resources then are cut. A task that calls this method is not ended itself.
@@ -192,13 +198,14 @@ class Workers:
         self._closed = True
         self._free.set()  # greenlets that wait in `start` raise Killed
         victims = (self._busy | set(self._idle)) - {getcurrent()}
-        cut = len(self._busy & victims)
+        cut = (self._busy & victims) - self._cut
+        self._cut |= cut
         self._idle.clear()
         kill_in_time(victims, timeout)
         for worker in [worker for worker in self._busy & victims if worker.dead]:
             self._finished(worker)  # its task had not begun
         self._quiet.set()
-        return cut
+        return len(cut)
 
     def _begin(self, worker: _Worker) -> None:
         """Run a task that was started outside the hub. Runs in the hub."""
