@@ -207,9 +207,10 @@ def test_stop_cuts_a_stream_that_a_drain_waits_for(start_interface):
     started = start_interface(Endless)
     reading = gevent.spawn(started.read, '/')
     eventually(lambda: len(started.interface._server.links) == 1)
-    draining = gevent.spawn(started.interface.on_drain, WAIT)
-    gevent.sleep(1e-6)
-    started.interface.on_stop()
+    container = started.interface.container
+    draining = gevent.spawn(container.drain)
+    eventually(lambda: started.interface._server._ended)
+    assert container.stop() == 1
     reading.get(timeout=WAIT / 2)
-    draining.get(timeout=WAIT / 2)
+    assert draining.get(timeout=WAIT / 2) == 1  # it is one request, whoever cuts it
     assert started.interface.stream.closed == 1

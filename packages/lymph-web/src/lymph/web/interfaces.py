@@ -232,17 +232,21 @@ class WebServiceInterface(Interface):
             self._debug()
 
     def on_drain(self, timeout: float) -> int:
-        """Finish the current requests within `timeout` seconds; return how many were cut."""
+        """Finish the current requests within `timeout` seconds.
+
+        Those that are cut go to `count_cut`, so they are not in the number that this returns.
+        """
         server = self._server
-        cut = 0 if server is None else server.finish(timeout)
+        cut = 0 if server is None else server.finish(timeout, self.count_cut)
         self._server = None  # only now: a stop at once cuts a drain that is under way
         if cut:
             logger.warning('%s stopped before %d requests were answered', self.name, cut)
-        return cut + super().on_drain(timeout)
+        return super().on_drain(timeout)
 
     def on_stop(self) -> None:
         """Stop serving at once, unless a drain has done so."""
-        self.on_drain(0)
+        cut = self.on_drain(0)
+        self.count_cut(cut if isinstance(cut, int) else 0)  # a subclass may return anything
         super().on_stop()
         self._faults.close()
         flush_access_log()

@@ -93,6 +93,7 @@ class WebServer:
         self._most = float('inf') if limits is None else limits.max_connections or float('inf')
         self._full = False  # whether connections wait to be accepted
         self._ended = False
+        self._cut: set[HttpLink] = set()  # whose requests were cut
         self._patient = False  # with connections that have not had a request yet
         self._empty = Event()
         self._empty.set()
@@ -168,12 +169,13 @@ class WebServer:
             self._full = False
             self._acceptor.resume()
 
-    def finish(self, timeout: float) -> int:
+    def finish(self, timeout: float, count: Callable[[int], object] = bool) -> int:
         """Stop: accept no more, let answers end for up to `timeout` seconds, then cut the rest.
 
         A connection that was accepted and has had no request yet gets a moment to send it: its
         client knows nothing of the stop, and nobody else can serve it. Returns how many requests
-        were cut.
+        this has cut, and passes the number to `count` before it waits for their end. A second call
+        may interrupt the first one, and cuts what that waits for.
         """
         patience = min(timeout, _FIRST_REQUEST)
         self._ended, self._patient = True, patience > 0
@@ -189,7 +191,10 @@ class WebServer:
         self._patient = False
         self._stop_idle()
         self._empty.wait(timeout - patience)
-        cut = sum(link.connection.state in (ANSWERING, HEAD) for link in self.links)
+        requests = {link for link in self.links if link.connection.state in (ANSWERING, HEAD)}
+        cut = len(requests - self._cut)
+        self._cut |= requests
+        count(cut)
         self._dispatcher.kill(_CUT_TIMEOUT)
         for link in list(self.links):
             link.close()
