@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from typing import Any
@@ -44,6 +45,44 @@ def test_second_signal_interrupts_running_calls(shell: Any) -> None:
     assert echo.end() == 1
     assert asking.end() == 1
     assert len(asking.stderr.splitlines()) == 1
+
+
+WEB = """
+import time
+from lymph.web import WebServiceInterface
+from werkzeug.routing import Map, Rule
+
+class Site(WebServiceInterface):
+    url_map = Map([Rule('/', endpoint='slow')])
+
+    def slow(self, request):
+        print('answering')
+        time.sleep(600)
+"""
+
+
+def test_second_signal_interrupts_http_requests(shell: Any) -> None:
+    shell.write('pages.py', WEB)
+    shell.write('web.yml', 'interfaces: {web: {class: "pages:Site"}}\n')
+    web = shell.start('instance', '-c', 'web.yml')
+    web.said('web at http://')
+    address = re.search(r'web at http://([\d.]+):(\d+)', web.stderr)
+    assert address is not None
+    place = address[1], int(address[2])
+
+    def is_closed() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(place) != 0
+
+    with socket.create_connection(place) as client:
+        client.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+        web.said('answering')
+        web.signal(signal.SIGTERM)
+        eventually(is_closed, PATIENCE)  # the drain waits for the request
+        web.signal(signal.SIGTERM)
+        assert web.end() == 1
+    assert 'stopped before 1 requests were answered' in web.stderr
+    assert 'Traceback' not in web.stderr
 
 
 def test_call_that_does_not_finish_in_time_is_interrupted(shell: Any) -> None:

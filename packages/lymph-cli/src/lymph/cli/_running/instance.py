@@ -32,11 +32,13 @@ from lymph.core._system.inherited import inherited_sockets, misdirected, unused_
 from lymph.core.addresses import join_address
 from lymph.core.assembly import build_container
 from lymph.core.container import ServiceContainer
+from lymph.core.greenlets import Greenlet, kill_in_time
 
 __all__ = ['Options', 'run']
 
 _port_holder = lazy('lymph.cli._running.port_holders:port_holder')
 
+_CUT_TIMEOUT = 1.0  # seconds that a drain gets to end when the next signal comes
 _STOPPING = 'stopping when all is done; the next signal stops at once'
 
 
@@ -83,11 +85,11 @@ def run(settings: Settings, **given: Any) -> None:
         with stops.interruptible(), code_explained():
             _start(container, register=not options.isolated)
         if stops.asked.is_set():
-            container.stop()
-            return
-        _warn_of_unused_sockets()
-        reloader = _reloader(settings) if options.reload else None
-        cut = _InstanceRun(container, stops, supervised, pid_file, reloader).serve()
+            cut = container.stop()
+        else:
+            _warn_of_unused_sockets()
+            reloader = _reloader(settings) if options.reload else None
+            cut = _InstanceRun(container, stops, supervised, pid_file, reloader).serve()
     if cut:
         raise Exit(FAILED)
 
@@ -150,7 +152,7 @@ class _InstanceRun:
     reloader: Reloader | None
 
     def serve(self) -> int:
-        """Wait for the end and go through with it; returns how many handlers were cut."""
+        """Wait for the end and go through with it; returns how many pieces of work were cut."""
         try:
             if self.pid_file is not None:
                 self.pid_file.write()
@@ -174,15 +176,17 @@ class _InstanceRun:
                 self._start_again()
         if ended.ready():
             self.supervised.stopping('stopped')
-            return 0
+            return container.stop()
         say(_STOPPING)
         self.supervised.stopping(_STOPPING)
-        drained = gevent.spawn(container.drain)
+        drained = Greenlet(container.drain)
+        drained.start()
         reasons = [drained, stops.insisted]
         gevent.wait(reasons, count=1)
         if drained.ready():
-            return drained.get()
-        drained.kill()
+            drained.get()  # raises its error, if any
+        else:
+            kill_in_time([drained], _CUT_TIMEOUT)
         return container.stop()
 
     def _start_again(self) -> None:
