@@ -29,7 +29,7 @@ _STATUS = re.compile(r'([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?')
 _HIGHEST = 599
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r'[\t\x20-\x7e\x80-\xff]*')
-_LENGTH = re.compile(r'[0-9]{1,18}')
+_LENGTH = 18  # digits
 
 
 class AnswerError(LymphError, ValueError):
@@ -58,8 +58,14 @@ class Opening:
         code = _code(status) if isinstance(status, str) else _no_status(status)
         if type(fields) is not list and not isinstance(fields, Iterable):
             raise AnswerError(f'expected a list of header fields, found {quoted(fields)}')
-        checked = list(fields)
-        names = [_checked_name(field) for field in checked]
+        checked, names = list(fields), []
+        for field in checked:
+            if type(field) is tuple and len(field) == 2:
+                name, value = field
+                if type(name) is type(value) is str and value.isascii() and value.isprintable():
+                    names.append(_lower(name))  # nearly all fields
+                    continue
+            names.append(check_field(field)[0].lower())
         length = _length(checked, names) if 'content-length' in names else None
         self.status, self.code = str(status), code
         self.fields, self.names, self.length = checked, names, length
@@ -138,15 +144,6 @@ def _lower(name: str) -> str:
     return name.lower()
 
 
-def _checked_name(field: object) -> str:
-    """Check a header field and return its name in lower case."""
-    if type(field) is tuple and len(field) == 2:
-        name, value = field
-        if type(name) is str and type(value) is str and value.isascii() and value.isprintable():
-            return _lower(name)  # nearly all fields
-    return check_field(field)[0].lower()
-
-
 @lru_cache(256)
 def _code(status: str) -> int:
     found = _STATUS.fullmatch(status)
@@ -159,9 +156,13 @@ def _no_status(status: object) -> NoReturn:
     raise AnswerError(f"expected a status such as '200 OK', found {quoted(status)}")
 
 
+def _is_length(text: str) -> bool:
+    return len(text) <= _LENGTH and text.isascii() and text.isdigit()
+
+
 def _length(fields: list[tuple[str, str]], names: list[str]) -> int:
     value = fields[names.index('content-length')][1]
-    if names.count('content-length') == 1 and _LENGTH.fullmatch(value):
+    if names.count('content-length') == 1 and _is_length(value):
         return int(value)
     named = zip(names, fields, strict=True)
     values = [value for name, (_, value) in named if name == 'content-length']
