@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lymph.core.failures import Killed, error_line
 from lymph.web._answering.faults import AnswerAborted
@@ -17,26 +17,46 @@ from lymph.web._http.files import FileBody
 from lymph.web._http.opening import Opening, check_part, parts_of
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ['HandlerAnswer']
+__all__ = ['Answering', 'HandlerAnswer']
 
 OnError = Callable[[BaseException], None]
-Begin = Callable[[Opening], Callable[[bytes], object]]
+
+
+class Answering(Protocol):
+    """What an answer needs of the application of its interface."""
+
+    def begin(self, answer: HandlerAnswer, opening: Opening) -> Callable[[bytes], object]:
+        """Pass status and fields, which are checked, to the server."""
+
+    def broken(self, answer: HandlerAnswer, error: BaseException) -> None:
+        """Handle an error of an answer that has begun."""
 
 
 class HandlerAnswer:
     """Runs WSGI applications until one of them has begun to answer a request.
 
-    `begin` passes status and fields to the server, which are checked; `on_error` is called with
-    later errors.
+    `started` is when the request arrived, on the monotonic clock; `start_response` that of the
+    server.
     """
 
-    __slots__ = ('_begin', '_on_error', '_opening', '_write')
+    # no closures: this is made for each request
+    __slots__ = ('_host', '_opening', '_write', 'environ', 'start_response', 'started', 'trace_id')
 
-    def __init__(self, begin: Begin, on_error: OnError) -> None:
-        self._begin = begin
-        self._on_error = on_error
+    def __init__(
+        self,
+        host: Answering,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        started: float,
+        trace_id: str,
+    ) -> None:
+        self._host = host
+        self.environ = environ
+        self.start_response = start_response
+        self.started = started
+        self.trace_id = trace_id
         self._opening: Opening
         self._write: Callable[[bytes], object] | None = None
 
@@ -45,24 +65,24 @@ class HandlerAnswer:
         """Whether the server has got status and header fields."""
         return self._write is not None
 
-    def run(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+    def run(self, application: WSGIApplication) -> Iterable[bytes]:
         """Call `application` and return the body of its answer.
 
         Raises what the application raises before the first part of the body. Later errors are
         passed to `on_error`; iterating over the body then raises AnswerAborted.
         """
-        whole = whole_response(application, environ)
+        whole = whole_response(application, self.environ)
         if whole is not None:
-            self._opening, parts = whole
-            self._send()
+            opening, parts = whole
+            self._write = self._host.begin(self, opening)
             return parts
         self._opening = Opening()
-        result = application(environ, self._start)
+        result = application(self.environ, self._start)
         # a file fails in the server only, which may have the kernel send it
         if isinstance(result, (list, tuple, FileBody)):
             self._send()
             return result
-        body = _Parts(result, self._on_error)
+        body = _Parts(result, self._broken)
         try:
             body.begin()
             self._send()
@@ -86,7 +106,10 @@ class HandlerAnswer:
         opening = self._opening
         if not opening.sent:
             opening.send()
-            self._write = self._begin(opening)
+            self._write = self._host.begin(self, opening)
+
+    def _broken(self, error: BaseException) -> None:
+        self._host.broken(self, error)
 
 
 class _Parts:

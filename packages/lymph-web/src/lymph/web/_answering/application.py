@@ -100,23 +100,7 @@ class Application:
             arrive(environ)
         trace_id = environ[TRACE_KEY] = self.faults.tracing.id_of(environ)
         trace.go_on(trace_id)
-
-        def begin(opening: Opening) -> Callable[[bytes], object]:
-            path = environ.get('PATH_INFO', '')
-            seconds = time.monotonic() - started
-            is_check = self.site.health.answers(path)
-            log_request(environ, opening.status, opening.length, seconds, trace_id, is_check)
-            if self._add_fields(opening, environ, trace_id):
-                exchange = getattr(start_response, '__self__', None)
-                # the server need not check again what nobody could have changed
-                if type(exchange) is Exchange:
-                    return exchange.start(opening)
-            return start_response(opening.status, opening.fields)
-
-        def on_error(error: BaseException) -> None:
-            self.faults.log_and_report(error, environ)
-
-        answer = HandlerAnswer(begin, on_error)
+        answer = HandlerAnswer(self, environ, start_response, started, trace_id)
         try:
             return self._run(answer, self._dispatch(environ), environ)
         except (Killed, AnswerAborted):
@@ -124,16 +108,35 @@ class Application:
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             return self._failed.answer(answer, error, environ)
 
+    def begin(self, answer: HandlerAnswer, opening: Opening) -> Callable[[bytes], object]:
+        """Log that a request is answered, and pass status and fields to the server."""
+        environ = answer.environ
+        seconds = time.monotonic() - answer.started
+        is_check = self.site.health.answers(environ.get('PATH_INFO', ''))
+        log_request(environ, opening.status, opening.length, seconds, answer.trace_id, is_check)
+        if self._add_fields(opening, environ, answer.trace_id):
+            exchange = getattr(answer.start_response, '__self__', None)
+            # the server need not check again what nobody could have changed
+            if type(exchange) is Exchange:
+                return exchange.start(opening)
+        return answer.start_response(opening.status, opening.fields)
+
+    def broken(self, answer: HandlerAnswer, error: BaseException) -> None:
+        """Log and report an error of an answer that has begun."""
+        self.faults.log_and_report(error, answer.environ)
+
     def _add_fields(self, opening: Opening, environ: WSGIEnvironment, trace_id: str) -> bool:
         """Add the fields of lymph; return whether all are checked still."""
         tracing = self.faults.tracing
         answered = tracing.answered
-        added = environ.get(_ADDED, {})
-        if added or not answered.isdisjoint(opening.names):
+        added = environ.get(_ADDED)
+        if added:
             opening.drop({*answered, *map(str.lower, added)})
-        for name, value in added.items():
-            if name.lower() not in answered:
-                opening.add(name, value)
+            for name, value in added.items():
+                if name.lower() not in answered:
+                    opening.add(name, value)
+        elif not answered.isdisjoint(opening.names):
+            opening.drop(answered)
         opening.add(tracing.response_header, trace_id)
         if TRACEPARENT_KEY in environ:
             opening.add('traceparent', environ[TRACEPARENT_KEY])
@@ -147,7 +150,7 @@ class Application:
     ) -> Iterable[bytes]:
         for wrap in self.features.wrapping:
             application = wrap(application, environ)
-        return answer.run(application, environ)
+        return answer.run(application)
 
     def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
         request = self.site.request_class(environ)
@@ -172,7 +175,7 @@ class Application:
         if steps:
             return self._surrounded(steps, request, environ)
         endpoint, arguments = self.router.match(request)
-        return self._respond(endpoint, request, arguments)
+        return self._chain.enter(self._call, endpoint, request, arguments)
 
     def _surrounded(
         self, steps: tuple[ChainStep, ...], request: Request, environ: WSGIEnvironment
@@ -193,12 +196,7 @@ class Application:
         if work.failure is not None:
             raise work.failure
         work.entered = True
-        return self._respond(work.endpoint, work.request, work.arguments)
-
-    def _respond(
-        self, endpoint: Any, request: Request, arguments: Mapping[str, Any]
-    ) -> WSGIApplication:
-        return self._chain.enter(self._call, endpoint, request, arguments)
+        return self._chain.enter(self._call, work.endpoint, work.request, work.arguments)
 
     def _call(
         self, endpoint: Any, request: Request, arguments: Mapping[str, Any]
