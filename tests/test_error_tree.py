@@ -26,6 +26,7 @@ OTHERS = {
     'NotReadable': 'the embedded registry tells itself to leave a file out',
     'Away': 'the registry in ZooKeeper tells itself to wait for its session',
     'FormerInstance': 'the registry in ZooKeeper tells itself to leave out an instance of 0.15',
+    'MisdirectedRequest': 'an HTTP error like those of werkzeug, which has none for 421',
 }
 #: the bases of the errors at the top of the drawing
 ROOTS = {'LymphError': 'Exception', 'Cancelled': 'BaseException'}

@@ -46,6 +46,18 @@ REFUSED = {
     'body_timeout': SECONDS,
     'trusted_proxies': ('5', 'x', 'true', '{a: 1}', '[1]', '[x]', '[""]', '[[a]]', '[10.0.0.1/8]'),
     'proxy_headers': ('5', 'Forwarded', '[Forwarded]'),  # without trusted_proxies
+    'hosts': (
+        '5',
+        'x',
+        'true',
+        '{a: 1}',
+        '[]',
+        '[""]',
+        '[1]',
+        '[["::1"]]',
+        '["*"]',
+        '["http://a"]',
+    ),
     'timeout': SECONDS,
     'timeout_header': (*TEXTS, 'a b', 'a_b'),
     'cors': ('5', 'x', '[1]', 'true', '{}', '{origin: [a]}'),

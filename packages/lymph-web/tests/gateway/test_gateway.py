@@ -33,6 +33,18 @@ def test_empty_body_means_no_arguments(world):
     assert asking.post('shop/echo', data=b'', content_type='application/json').json is None
 
 
+def test_request_for_another_host_calls_nothing(world):
+    shop = world.shop()
+    asking = world.gateway('shop.*', hosts=['api.example.org'], mcp={'methods': ['shop.order']})
+    for path in ('shop/order', 'mcp', 'openapi.json', ''):
+        answer = asking.post(path, {'article': 'sock'}, headers={'Host': 'evil.org'})
+        assert (answer.status_code, answer.mimetype) == (421, 'application/problem+json')
+        assert answer.json['may_have_run'] is False
+    assert shop.calls == []
+    answer = asking.post('shop/order', {'article': 'sock'}, headers={'Host': 'api.example.org'})
+    assert answer.json == 1
+
+
 def test_gateway_works_in_the_process_of_its_services(world, request):
     shop = type(world.shop())
     gateway = world.start(

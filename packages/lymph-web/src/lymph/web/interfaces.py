@@ -96,7 +96,7 @@ class WebServiceInterface(Interface):
     ======================  ========================  ==============================================
 
     And the limits of the server (`lymph.web._http.limits.Limits`), and the options of
-    `lymph.web._options`: TLS, deadlines, trusted proxies, CORS, compression, cookies.
+    `lymph.web._options`: TLS, deadlines, trusted proxies, hosts, CORS, compression, cookies.
     """
 
     namespaces: ClassVar[tuple[str, ...]] = (RPC, HTTP)

@@ -31,6 +31,7 @@ _PROBLEMS: Final[dict[int, str]] = {
     409: 'The first request with this Idempotency-Key is not answered yet, or its answer is lost.',
     413: 'The body is too large; the method did not run.',
     415: 'The body is not JSON; the method did not run.',
+    421: 'The gateway does not answer for the host of this request; the method did not run.',
     422: 'The method raised an error that it declares, or the Idempotency-Key was used before.',
     500: 'The method failed, or its result has no form in JSON.',
     502: 'The connection to the service broke; the method may have run.',

@@ -27,6 +27,7 @@ from lymph.web._options.compression import Compression
 from lymph.web._options.cookies import CookieDefaults
 from lymph.web._options.cors import Cors
 from lymph.web._options.deadlines import RequestDeadlines
+from lymph.web._options.hosts import Hosts
 from lymph.web._options.listening import Listening
 from lymph.web._options.proxies import TrustedProxies
 from lymph.web._options.timings import ServerTimings
@@ -48,6 +49,7 @@ class _Option(Protocol):
 
 _SWITCHED: Final[tuple[type[_Option], ...]] = (
     TrustedProxies,
+    Hosts,
     ServerTimings,
     Cors,
     Compression,
