@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lymph.web._gateway.mcp.origins import Origins
+from lymph.web._options.hosts import Hosts
 
 CONFIGURED = Origins(['https://chat.example', 'HTTP://Dev.Example:8080', 'https://*.apps.example'])
 
@@ -55,6 +56,30 @@ def test_no_page_or_a_trusted_one_may_use_it(origin, host):
 )
 def test_other_pages_may_not(origin, host):
     assert not CONFIGURED.allows(origin, host)
+
+
+@pytest.mark.parametrize(
+    ('origin', 'host', 'scheme', 'allowed'),
+    [
+        ('https://api.example', 'api.example', 'https', True),
+        ('https://API.example:443', 'api.example', 'https', True),
+        ('http://api.example:8080', 'api.example:8080', 'http', True),
+        ('https://api.example', 'api.example', 'http', True),  # TLS ends in front of the server
+        ('https://a.pages.example', 'a.pages.example', 'https', True),
+        ('http://api.example', 'api.example', 'https', False),
+        ('https://evil.example', 'api.example', 'https', False),
+        ('https://evil.example', 'evil.example', 'https', False),
+        ('https://api.example:8443', 'api.example', 'https', False),
+        ('https://a.pages.example', 'b.pages.example', 'https', False),
+        ('https://a.pages.example', 'api.example', 'https', False),
+        ('https://api.example', None, 'https', False),
+        ('null', 'api.example', 'https', False),
+    ],
+)
+def test_page_of_a_host_of_the_gateway_may_use_it_under_that_host(origin, host, scheme, allowed):
+    hosts = Hosts(frozenset({('api.example', None)}), frozenset({('pages.example', None)}))
+    assert Origins([], hosts).allows(origin, host, scheme) is allowed
+    assert not Origins().allows(origin, host, scheme)
 
 
 @pytest.mark.parametrize(

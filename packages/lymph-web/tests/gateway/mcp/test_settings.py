@@ -74,3 +74,15 @@ def test_pages_that_cors_allows_may_use_mcp_unless_others_are_named():
     assert allows()
     assert not allows(origins=[])
     assert not allows(origins=['https://c.example'])
+
+
+def test_pages_of_the_hosts_of_the_gateway_may_use_mcp():
+    def allows(**section: Any) -> bool:
+        view = Configuration({'mcp': {'enabled': True}, **section}).view(())
+        settings = McpSettings.from_config(view, Allowed.of(['shop.*']))
+        assert settings is not None
+        return settings.origins.allows('http://api.example', 'api.example', 'http')
+
+    assert allows(hosts=['api.example'])
+    assert not allows(hosts=['other.example'])
+    assert not allows()

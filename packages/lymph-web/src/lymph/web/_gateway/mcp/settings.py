@@ -8,6 +8,7 @@ from lymph.config import ConfigView
 from lymph.core.options import refuse_unknown
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.mcp.origins import Origins
+from lymph.web._options.hosts import Hosts
 
 __all__ = ['McpSettings']
 
@@ -41,7 +42,8 @@ class McpSettings:
         view = config.view('mcp')
         refuse_unknown(view, _KEYS, plain=True)
         chosen = _chosen(view, allowed)
-        origins = _origins(view, config.view('cors'))
+        hosts = Hosts.from_config(config)
+        origins = Origins(_origins(view, config.view('cors')), hosts)
         return cls(chosen, origins) if len(view) and view.get_bool('enabled', True) else None
 
 
@@ -64,13 +66,13 @@ def _allows(outer: Allowed, inner: Allowed) -> bool:
     )
 
 
-def _origins(view: ConfigView, cors: ConfigView) -> Origins:
+def _origins(view: ConfigView, cors: ConfigView) -> list[str]:
     origins = view.get_list('origins', None)
     if origins is None:
-        return Origins(each for each in cors.get_list('origins', []) if each not in ('*', 'null'))
+        return [each for each in cors.get_list('origins', []) if each not in ('*', 'null')]
     for number, origin in enumerate(origins):
         try:
             Origins([origin])
         except ValueError as error:
             raise view.error(['origins', str(number)], str(error)) from None
-    return Origins(origins)
+    return origins

@@ -102,7 +102,8 @@ class McpEndpoint:
 
     def _refused(self, request: Request) -> Response | None:
         headers = request.headers
-        if not self._origins.allows(headers.get('Origin'), headers.get('Host')):
+        origin, host = headers.get('Origin'), headers.get('Host')
+        if not self._origins.allows(origin, host, request.scheme):
             text = 'pages of this origin may not use MCP here; see the key mcp.origins'
             return _error(McpError(INVALID_REQUEST, text), 403)
         if request.method != 'POST':
