@@ -77,21 +77,21 @@ def test_any_cookie_of_werkzeug_keeps_its_text(value, secure, samesite):
 
 
 @pytest.mark.parametrize(
-    ('cookies', 'key'),
+    ('cookies', 'complaint'),
     [
-        ({'secure': 'x'}, '.secure'),
-        ({'samesite': 'lax'}, '.samesite'),
-        ({'samesite': 'None'}, '.samesite'),
-        ({'samesite': 'None', 'secure': False}, '.samesite'),
-        ({'same_site': 'Lax'}, '.same_site'),
-        (True, ''),
-        (['secure'], ''),
+        ({'secure': 'x'}, ".secure: expected true or false, found text 'x'"),
+        ({'samesite': 'lax'}, ".samesite: expected Strict or Lax or None, found text 'lax'"),
+        ({'samesite': 'None'}, '.samesite: this needs secure: true'),
+        ({'samesite': 'None', 'secure': False}, '.samesite: this needs secure: true'),
+        ({'same_site': 'Lax'}, '.same_site: '),
+        (True, ': '),
+        (['secure'], ': '),
     ],
 )
-def test_invalid_section_is_rejected_at_its_place(start_interface, cookies, key):
+def test_invalid_section_is_rejected_at_its_place(start_interface, cookies, complaint):
     with pytest.raises(lymph.ConfigurationError) as caught:
         start_interface(Pages, {'cookies': cookies})
-    assert str(caught.value).startswith(f'interfaces.web.cookies{key}: ')
+    assert str(caught.value).startswith(f'interfaces.web.cookies{complaint}')
 
 
 @pytest.mark.parametrize(

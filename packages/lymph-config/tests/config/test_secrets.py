@@ -187,6 +187,23 @@ def test_error_about_a_secret_does_not_quote_it(
         assert secret not in str(caught.value)
 
 
+def test_error_about_fixed_choices_shows_what_was_found_unless_it_is_a_secret_itself() -> None:
+    section = {'site': 'hunter2', 'password': 'hunter2', 'inserted': '$(env.DB_PASSWORD)'}
+    config = Configuration({'cookies': section}, environ=ENVIRON)
+
+    def error(key: str, choices: tuple[str, ...] = ()) -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            config.get_choice(key, choices) if choices else config.get_bool(key)
+        return str(caught.value)
+
+    assert (
+        error('cookies.site', ('a', 'b')) == "cookies.site: expected a or b, found text 'hunter2'"
+    )
+    assert error('cookies.site') == "cookies.site: expected true or false, found text 'hunter2'"
+    assert 'hunter2' not in error('cookies.password', ('a',)) + error('cookies.password')
+    assert 'hunter2' not in error('cookies.inserted', ('a',)) + error('cookies.inserted')
+
+
 def test_error_raised_by_others_about_a_secret_does_not_quote_it() -> None:
     config = Configuration({'vault': {'tokens': ['hunter2', 12345]}})
     for key in ('vault', 'vault.tokens', 'vault.tokens.0'):

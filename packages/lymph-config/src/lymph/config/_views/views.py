@@ -13,6 +13,7 @@ from lymph.config._values.nodes import (
     describe,
     error_at,
     find,
+    is_secret_path,
     locate,
     look,
     masked,
@@ -183,7 +184,7 @@ class ConfigView(Mapping[str, Any]):
 
     def get_bool(self, key: Key, default: D | Required = REQUIRED) -> bool | D:
         """Return a boolean; the text `true`, `yes`, `on`, `false`, `no` or `off` is read as one."""
-        return self._read(key, default, read_bool)
+        return self._read(key, default, read_bool, fixed=True)
 
     def get_str(self, key: Key, default: D | Required = REQUIRED) -> str | D:
         """Return text; numbers are rejected: of `1.10` without quotes, YAML has left 1.1."""
@@ -197,7 +198,7 @@ class ConfigView(Mapping[str, Any]):
         self, key: Key, choices: Collection[str], default: D | Required = REQUIRED
     ) -> str | D:
         """Return one of several words; upper and lower case differ."""
-        return self._read(key, default, lambda value: read_choice(value, choices))
+        return self._read(key, default, lambda value: read_choice(value, choices), fixed=True)
 
     def get_list(self, key: Key, default: D | Required = REQUIRED) -> list[Any] | D:
         """Return a new list, with its items as `get` returns values."""
@@ -324,8 +325,18 @@ class ConfigView(Mapping[str, Any]):
         advice = f', but {close!r} is; check the spelling' if close else '; add it'
         return MissingKeyError(f'not set{advice}', self.locate(key))
 
-    def _read(self, key: Key, default: D | Required, reader: Callable[[object], T]) -> T | D:
+    def _read(
+        self,
+        key: Key,
+        default: D | Required,
+        reader: Callable[[object], T],
+        *,
+        fixed: bool = False,
+    ) -> T | D:
         """Return what a reader makes of the value at a key, or the default.
+
+        A `fixed` set of values has no secrets: in `cookies: {samesite: x}`, the error shows `x`
+        although the name of the section is secret.
 
         Raises MissingKeyError without value and default, and ConfigurationError in place of the
         reader's ValueError.
@@ -338,6 +349,10 @@ class ConfigView(Mapping[str, Any]):
         try:
             return reader(plain(node))
         except ValueError as error:
+            own = self.path_of(key)[-1:]
+            if fixed and node.shown is None and not is_secret_path(own):
+                text = f'{error}, found {describe(node.value, own)}'
+                raise ConfigurationError(text, self.locate(key)) from None
             raise self.error(key, f'{error}, found {self._describe(node, key)}') from None
 
 

@@ -44,7 +44,7 @@ class CookieDefaults:
         secure = section.get_bool('secure', False)
         site = section.get_choice('samesite', _SITES, None)
         if site == 'None' and not secure:
-            raise section.error('samesite', 'None needs secure: true; browsers drop other cookies')
+            raise section.error('samesite', 'this needs secure: true; browsers drop other cookies')
         attributes = [
             ('secure', 'Secure') if secure else None,
             ('httponly', 'HttpOnly') if section.get_bool('httponly', False) else None,
