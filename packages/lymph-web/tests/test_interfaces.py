@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -462,6 +464,22 @@ def test_drain_waits_for_answers_in_progress(run):
     running.web.go_on.set()
     assert asking.get(timeout=WAIT).body == b'done'
     draining.get(timeout=WAIT)
+
+
+def test_request_is_freed_when_it_is_answered_without_a_garbage_collection(run):
+    class Noting(Hello):
+        def hello(self, request, name):
+            noted.append(weakref.ref(request))
+            return super().hello(request, name)
+
+    noted: list[weakref.ref[Any]] = []
+    running = run(Noting)
+    gc.disable()
+    try:
+        assert ask(running.web.http_port, '/hello/you/').body == b'hello you!'
+        eventually(lambda: noted[0]() is None, WAIT)
+    finally:
+        gc.enable()
 
 
 def test_both_names_of_the_base_class_are_the_same_class():

@@ -300,7 +300,12 @@ class WebServiceInterface(Interface):
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # looked up for each request: it may have been replaced since the start
-        return self.application(environ, start_response)
+        answer = self.application(environ, start_response)
+        if type(answer) is list:
+            # all is done that needs it; a request and its environment, which refer to each other,
+            # would have to wait for a garbage collection
+            environ.pop('werkzeug.request', None)
+        return answer
 
     def _is_healthy(self) -> bool:
         with unit():
