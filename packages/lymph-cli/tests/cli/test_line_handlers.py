@@ -248,7 +248,12 @@ def test_lines_that_cannot_be_written_are_counted(logger: logging.Logger) -> Non
         log_line(logger, logging.INFO, 'x', None)
     flush_lines(logger)
     assert lost == [3]
-    handler.stream = io.StringIO()  # type: ignore[assignment]  # closing would fail as well
+    stream = handler.stream
+    handler.stream = io.StringIO()  # type: ignore[assignment]
+    handler.close()
+    with pytest.raises(OSError, match='No space left'):
+        stream.close()  # what it could not write is still in its buffer
+    assert stream.closed
 
 
 def test_unread_access_log_stops_no_request_and_loses_no_line(shell: Any) -> None:
