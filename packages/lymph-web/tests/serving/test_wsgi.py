@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 from wsgiref.validate import validator
 
 import pytest
+from werkzeug.wrappers import Request, Response
+
+from lymph.testing.waiting import eventually
 
 
 @pytest.mark.parametrize('framing', ['Content-Length: 6', 'Transfer-Encoding: chunked'])
@@ -38,3 +43,21 @@ def test_errors_that_an_application_writes_are_logged(start_server, connect, cap
     client.answer()
     texts = [record.getMessage() for record in caplog.records]
     assert texts == ['one\\x1b[2J', 'two', 'three']
+
+
+def test_answered_request_is_freed_without_a_garbage_collection(start_server, connect):
+    requests: list[weakref.ref[Request]] = []
+
+    def application(environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        requests.append(weakref.ref(request))
+        return Response(request.path)(environ, start_response)
+
+    client = connect(start_server(application))
+    gc.disable()
+    try:
+        client.get('/a')
+        assert client.answer().body == b'/a'
+        eventually(lambda: requests[0]() is None)
+    finally:
+        gc.enable()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ['Exchange', 'ExchangeHost']
 
 _TOGETHER = 64 * 1024  # bytes that are sent in one piece; more is not worth a copy
+_REQUEST_KEY = 'werkzeug.request'  # where werkzeug's Request puts itself
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
@@ -98,6 +99,8 @@ class Exchange:
             self._run(self._host.faults.answer(error, self.environ))
         finally:
             self._ended = True
+            # this is a cycle: else all of the request stays until the garbage is collected
+            self.environ.pop(_REQUEST_KEY, None)
         return self._framing is not None and not self._framing.closes
 
     def _run(self, application: WSGIApplication) -> None:
