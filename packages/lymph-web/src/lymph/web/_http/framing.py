@@ -77,12 +77,15 @@ class Framing:
         opening, names = self._opening, self._opening.names
         bare = opening.code < 200 or opening.code == 204
         lines = [_status_line(opening.status)]
-        for lower, (name, value) in zip(names, opening.fields, strict=True):
+        if bare or not _HOP_BY_HOP.isdisjoint(names):
             # The length of an answer to HEAD or of a 304 stays: it is that of the body to a GET
             # (RFC 9110, section 8.6).
-            if lower in _HOP_BY_HOP or (bare and lower == 'content-length'):
-                continue
-            lines.append(f'{name}: {value}\r\n')
+            dropped = _HOP_BY_HOP | {'content-length'} if bare else _HOP_BY_HOP
+            named = zip(names, opening.fields, strict=True)
+            fields = [field for lower, field in named if lower not in dropped]
+        else:
+            fields = opening.fields
+        lines += [f'{name}: {value}\r\n' for name, value in fields]
         if 'date' not in names:
             lines.append((date or DateLine())())
         if self._form is _LENGTH:

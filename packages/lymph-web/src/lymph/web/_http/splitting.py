@@ -27,11 +27,9 @@ __all__ = ['HeadSplitter']
 
 # a path, and a query if any
 _TARGET = re.compile(r'(/[\x21\x22\x24-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))?')
-# and how the request line ends
-_VERSIONS = {
-    '1.0': ('HTTP/1.0', b' HTTP/1.0\r\n'),
-    '1.1': ('HTTP/1.1', b' HTTP/1.1\r\n'),
-}
+# and how the request line ends, after which no other version is possible
+_END_1_1 = b' HTTP/1.1\r\n'
+_END_1_0 = b' HTTP/1.0\r\n'
 _METHODS = {b'GET': 'GET', b'POST': 'POST', b'HEAD': 'HEAD', b'PUT': 'PUT'}
 _KEPT = 64  # bytes of a name or a host, so that what is kept for later is small
 
@@ -82,14 +80,14 @@ class HeadSplitter:
         received = self._received
         url = received.url[0]
         method = parser.get_method()
-        version, line_end = _VERSIONS.get(parser.get_http_version(), ('', b'-'))
         at = len(method) + 1
+        is_1_1 = data.startswith(_END_1_1, at + len(url))
         target = _TARGET.fullmatch(url.decode('latin-1'))
         if (
             target is None
             # one space each, which httptools does not insist on
             or not data.startswith(url, at)
-            or not data.startswith(line_end, at + len(url))
+            or not (is_1_1 or data.startswith(_END_1_0, at + len(url)))
             # repeated fields, and whatever may have been read as part of another line
             or len(received.fields) != data.count(b'\n') - 2
             or len(received.fields) > self._max_fields
@@ -108,6 +106,7 @@ class HeadSplitter:
         host = variables.get('HTTP_HOST')
         if host is None or len(host) > _KEPT or not _is_authority(host):
             return None
+        version = 'HTTP/1.1' if is_1_1 else 'HTTP/1.0'
         connection = variables.get('HTTP_CONNECTION')
         head = Head(
             _METHODS.get(method) or method.decode('latin-1'),
@@ -116,7 +115,7 @@ class HeadSplitter:
             version,
             variables,
             host,
-            version == 'HTTP/1.1' if connection is None else keeps_alive([connection], version),
+            is_1_1 if connection is None else keeps_alive([connection], version),
         )
         if (
             'CONTENT_LENGTH' in variables

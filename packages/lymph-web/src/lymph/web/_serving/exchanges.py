@@ -132,10 +132,9 @@ class Exchange:
         kind = type(result)
         if kind is list or kind is tuple or isinstance(result, (list, tuple)):
             parts = [part if type(part) is bytes else check_part(part) for part in result]
-            data = parts[0] if len(parts) == 1 else b''
-            self._length = length = len(data) or sum(map(len, parts))
+            self._length = length = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             if length <= _TOGETHER and self._framing is None:
-                data = data or b''.join(parts)
+                data = parts[0] if len(parts) == 1 else b''.join(parts)
                 self._framing = framing = self._begin()
                 head = framing.head(self._host.date)
                 if framing.whole(data):
@@ -175,8 +174,13 @@ class Exchange:
     def _begin(self) -> Framing:
         """Decide how the answer is framed."""
         self._opening.send()
-        head = self._head
-        close = self._failed or self._must_close()
+        head, body = self._head, self._body
+        close = (
+            self._failed
+            or not head.keep_alive
+            or self._host.closing
+            or (body is not None and body.abandoned)
+        )
         return Framing(self._opening, head.method, head.version, self._length, close)
 
     def _send_file(self, region: Region) -> None:
@@ -187,12 +191,6 @@ class Exchange:
             size = framing.allowed(region.size)
             framing.count_bytes(self._link.send_file(region.descriptor, region.start, size))
         framing.end()
-
-    def _must_close(self) -> bool:
-        body = self._body
-        return (
-            not self._head.keep_alive or self._host.closing or (body is not None and body.abandoned)
-        )
 
     def _proceed(self) -> None:
         """Ask for a body, unless its client has an answer already."""
