@@ -300,12 +300,7 @@ class WebServiceInterface(Interface):
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # looked up for each request: it may have been replaced since the start
-        answer = self.application(environ, start_response)
-        if type(answer) is list:
-            # all is done that needs it; a request and its environment, which refer to each other,
-            # would have to wait for a garbage collection
-            environ.pop('werkzeug.request', None)
-        return answer
+        return self.application(environ, start_response)
 
     def _is_healthy(self) -> bool:
         with unit():
