@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 Open = Callable[..., Page]
 
@@ -94,17 +94,12 @@ def types(open_page: Open) -> Page:
 
 def sent(page: Page) -> Any:
     """Send the form; return the JSON that leaves the browser."""
-    bodies = []
-
-    def answer(route: Route) -> None:
-        bodies.append(route.request.post_data)
-        route.fulfill(json='done')
-
-    page.route('**/all/types', answer)
-    page.get_by_role('button', name='Send').click()
+    page.route('**/all/types', lambda route: route.fulfill(json='done'))
+    with page.expect_response('**/all/types') as answer:
+        page.get_by_role('button', name='Send').click()
     expect(page.locator('.answer .code')).to_have_text('"done"')
     page.unroute('**/all/types')
-    return json.loads(bodies[-1] or '')
+    return json.loads(answer.value.request.post_data or '')
 
 
 def test_each_type_has_words_and_a_field_that_sends_it(types: Page) -> None:
