@@ -1,4 +1,4 @@
-"""Which servers are measured, how each is started, and which ratios are aimed at."""
+"""Which servers are measured, how each is started, and the target ratios."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _Words = Callable[[Path, int], list[str]]  # of a command: given a folder and a 
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that is aimed at: of `figure` (of `Result`), with so many connections."""
+    """A target ratio of `figure` (of `Result`), with so many connections."""
 
     connections: int
     figure: str
@@ -62,7 +62,7 @@ class Server:
     pid: int
 
     def measure(self, load: Load) -> Result:
-        """Do a slice."""
+        """Measure one slice."""
         return measure(load, self.url, self.pid)
 
 

@@ -19,7 +19,7 @@ _US = 1e-6
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be done: so many connections for so many seconds."""
+    """The load to create: so many connections for so many seconds."""
 
     connections: int
     seconds: int
@@ -38,17 +38,17 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def cost(self) -> float:
-        """Processor seconds of the server for one request."""
+        """CPU seconds of the server for one request."""
         return self.server_cpu / max(1, self.requests)
 
 
 def measure(load: Load, url: str, server: int) -> Result:
-    """Do a slice against `url`; `server` is the first process of who serves it."""
+    """Measure one slice against `url`; `server` is the first process of the server."""
     words = ['wrk', '--threads=1', f'--connections={load.connections}']
     words += [f'--duration={load.seconds}s', '--latency', f'--script={_SCRIPT}', url]
     before = _cpu(server)

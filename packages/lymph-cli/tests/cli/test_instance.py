@@ -81,7 +81,7 @@ def test_second_signal_interrupts_http_requests(shell: Any) -> None:
         eventually(is_closed, PATIENCE)  # the drain waits for the request
         web.signal(signal.SIGTERM)
         assert web.end() == 1
-    assert 'stopped before 1 requests were answered' in web.stderr
+    assert 'stopped; requests cut short: 1' in web.stderr
     assert 'Traceback' not in web.stderr
 
 

@@ -165,21 +165,24 @@ class Gateway(WebServiceInterface):
 
     @answers
     def answer_page_file(self, request: Request, version: str, name: str) -> Response:
-        """Answer with a script, a style sheet or a picture of the page."""
+        """Answer with a script, a style sheet or a picture of the page.
+
+        Raises NotFound if there is none of this name, or the page is switched off.
+        """
         if self._page is None:
             raise NotFound
         return self._page.file(request, version, name)
 
     @answers
     def answer_events(self, request: Request) -> Response:
-        """Answer with a stream of events, if the section has the key `events`."""
+        """Answer with a stream of events; raises NotFound without the key `events`."""
         if self._streams is None:
             raise NotFound
         return self._streams.answer(request)
 
     @answers
     def answer_mcp(self, request: Request) -> Response:
-        """Answer a message of the Model Context Protocol, if the section has the key `mcp`."""
+        """Answer a message of the Model Context Protocol; raises NotFound if that is off."""
         if self._mcp is None:
             raise NotFound
         return self._mcp.answer(request)

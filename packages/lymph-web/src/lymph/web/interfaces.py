@@ -190,7 +190,7 @@ class WebServiceInterface(Interface):
         return None if self._server is None else self._server.server_port or None
 
     def instance_facts(self) -> dict[str, Any]:
-        """Return host and port, for those who look the service up.
+        """Return host and port, which are announced in the registry.
 
         Raises ConfigurationError if there is no host at which others reach it.
         """
@@ -240,7 +240,7 @@ class WebServiceInterface(Interface):
         cut = 0 if server is None else server.finish(timeout, self.count_cut)
         self._server = None  # only now: a stop at once cuts a drain that is under way
         if cut:
-            logger.warning('%s stopped before %d requests were answered', self.name, cut)
+            logger.warning('%s stopped; requests cut short: %d', self.name, cut)
         return super().on_drain(timeout)
 
     def on_stop(self) -> None:

@@ -267,7 +267,7 @@ def test_clients_cannot_make_subscriptions_without_end(serve):
         ('?type=' + 'a' * 300, 400, '255 bytes'),
     ],
 )
-def test_nothing_else_can_be_asked_for(serve, query, status, text):
+def test_other_queries_are_refused_and_subscribe_to_nothing(serve, query, status, text):
     world = serve()
     client = world.ask(query)
     found, headers = client.head()

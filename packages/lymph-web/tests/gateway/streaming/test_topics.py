@@ -45,7 +45,7 @@ def test_client_gets_what_the_list_allows(asked, topics):
         'lymph.late',
     ],
 )
-def test_nothing_else_can_be_asked_for(asked):
+def test_types_that_the_list_does_not_allow_are_refused(asked):
     with pytest.raises(LookupError, match='there is no event type'):
         ALLOWED.choose(['shop.ordered', asked])
 

@@ -1,4 +1,4 @@
-"""Handlers that write the log, and plain lines in batches: one write for those of 0.1 s.
+"""Log handlers that write records at once, and plain lines in batches.
 
 A batch leaves 0.1 s after its first line, with `_MOST` lines, before the next record, when the
 handler is flushed, and at exit.
@@ -56,7 +56,7 @@ class _Batching(LineHandler):
         super().__init__(*args, **keywords)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
-        """Use a formatter, which lines that were taken before do not get."""
+        """Set the formatter; lines that wait are written with the old one first."""
         if self._lines:
             self._write_now()
         super().setFormatter(fmt)

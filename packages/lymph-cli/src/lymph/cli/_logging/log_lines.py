@@ -35,7 +35,7 @@ _INDENT = '  '
 
 
 class LineFormatter(logging.Formatter):
-    """A formatter that can also make lines without records, as it formats those."""
+    """A formatter that can also make the same lines without records."""
 
     @abstractmethod
     def line_maker(self) -> LineMaker | None:

@@ -19,7 +19,7 @@ from typing import Any
 __all__ = ['Line', 'LineHandler', 'LineLog', 'TakeLine', 'ignore_line']
 
 #: What a line is made of: a Unix time in seconds, a level, the name of a logger, a trace id, and a
-#: function that makes the message, one printable line, of the facts behind it. It never raises.
+#: function that makes the message, one printable line, from the facts that follow. It never raises.
 Line = tuple[float, int, str, 'str | None', Callable[..., str], tuple[Any, ...]]
 #: Handles a line, which may be written up to 0.1 s later. Never waits, never raises.
 TakeLine = Callable[[Line], object]
@@ -71,7 +71,7 @@ class LineLog:
             take(line)
 
     def flush(self) -> None:
-        """Have the handlers write what they have taken."""
+        """Make the handlers write the lines that they have buffered."""
         for handler in _handlers(self.logger):
             if isinstance(handler, LineHandler):
                 with suppress(OSError, ValueError):  # its file is broken or closed, as it has said

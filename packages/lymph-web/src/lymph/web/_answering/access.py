@@ -57,7 +57,7 @@ def _line(
     address: str, method: str, path: str, status: str, seconds: float, length: int | None
 ) -> str:
     line = f'{address} {method} {path} {status[:3]} in {seconds * 1000:.1f} ms'
-    # a single look tells that nearly all lines are as they should be
+    # one test is enough for nearly all lines, which need no change
     if (
         not (line.isascii() and line.isprintable())
         or len(method) > _METHOD

@@ -20,7 +20,7 @@ __all__ = ['Routed', 'Router', 'own_map']
 
 
 class Routed(Protocol):
-    """What has URLs."""
+    """What a router needs of its interface."""
 
     name: str
     url_map: Map

@@ -7,7 +7,7 @@
 ======================  ============================================================================
 
 Methods of `lymph` itself are never allowed by a pattern, only by their full names. Names are
-compared exactly: upper and lower case differ, and nothing is normalized.
+case-sensitive, and nothing is normalized.
 """
 
 from __future__ import annotations

@@ -47,7 +47,10 @@ class Calls:
     def call(
         self, name: str, arguments: Any, timeout: float | None = None, version: str | None = None
     ) -> Any:
-        """Make a call with arguments of JSON types, as `parse_json` reads them; see `make`."""
+        """Make a call with arguments as `parse_json` returns them; see `make`.
+
+        Raises CallProblem.
+        """
         self.expect_allowed(name)
         try:
             body = read_arguments(arguments)

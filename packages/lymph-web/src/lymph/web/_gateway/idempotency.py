@@ -153,7 +153,7 @@ class Outcomes:
 
 
 def digest_of(*parts: bytes) -> bytes:
-    """Return a digest of several texts; where one ends and the next begins makes a difference."""
+    """Return a digest of several texts, which also depends on where each of them ends."""
     found = hashlib.sha256()
     for part in parts:
         found.update(len(part).to_bytes(8, 'big'))

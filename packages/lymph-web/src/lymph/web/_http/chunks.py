@@ -39,7 +39,7 @@ _EXTENSION = rb';[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?[ \t]*' % (_TOKEN, _TOKEN, _
 _SIZE_LINE = re.compile(rb'([0-9A-Fa-f]{1,16})(?:%b)*\r\n' % _EXTENSION)
 _SIZE_BEGINS = re.compile(rb'(?:[0-9A-Fa-f]{1,16}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?')
 _TRAILER_LINE = re.compile(rb'(%b):[\t\x20-\x7e\x80-\xff]*' % _TOKEN)
-# Who reads these in a trailer reads another request.
+# A recipient that applies these from a trailer would read a different request.
 _REFUSED = frozenset((b'content-length', b'host', b'transfer-encoding'))
 
 

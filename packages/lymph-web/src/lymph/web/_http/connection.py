@@ -109,7 +109,7 @@ class HttpConnection:
         return self._go_on()
 
     def answered(self, reusable: bool) -> None:
-        """Handle that the answer has left; `reusable` tells whether another one can follow it."""
+        """Handle that the answer was sent; `reusable` tells whether another one can follow it."""
         self.served += 1
         self._reusable = reusable
         self.state = IDLE
@@ -126,7 +126,7 @@ class HttpConnection:
             self.state = CLOSED
 
     def give_up(self) -> None:
-        """Handle that what the client sends is no HTTP; it may have an answer to read."""
+        """Handle input that is not HTTP; the client may still have an answer to read."""
         self._linger()
 
     def expire(self) -> None:
@@ -134,14 +134,14 @@ class HttpConnection:
         state = self.state
         if state is HEAD:
             self._linger()
-            raise HeadError(408, f'no whole head within {self._limits.header_timeout} s')
+            raise HeadError(408, f'no complete head within {self._limits.header_timeout} s')
         if state is SKIPPING:
             self._linger()
         elif state is not ANSWERING:
             self.state = CLOSED
 
     def stop(self, patient: bool) -> None:
-        """Close if no request is under way; with `patient`, only if there was one before."""
+        """Close if no request is under way; with `patient`, not before the first request."""
         if self.state is IDLE and not self.buffer and (self.served or not patient):
             self.state = CLOSED
 

@@ -42,8 +42,8 @@ class Compression:
     ========  ==============  ======================================================================
     key       default         meaning
     ========  ==============  ======================================================================
-    min_size  1024            bytes that a body has at least
-    level     6               from 1 (fast) to 9 (short)
+    min_size  1024            the smallest body to compress, in bytes
+    level     6               from 1 (fastest) to 9 (smallest)
     types     text, JSON, XML, content types, such as ``text/*``; ``text/event-stream`` only if it
               JavaScript ...  is named
     ========  ==============  ======================================================================

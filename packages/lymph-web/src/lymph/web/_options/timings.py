@@ -44,7 +44,7 @@ class ServerTimings:
         return cls() if view.get_bool('debug', False) else None
 
     def features(self) -> Features:
-        """Take the times, and tell them."""
+        """Measure the durations, and add the field to answers."""
         return Features(
             arriving=(self.arrive,), surrounding=(self.surround,), finishing=(self.finish,)
         )

@@ -133,7 +133,7 @@ class HttpAcceptor:
             self._log.write(
                 logging.ERROR, 'serve', 'a connection could not be served', exc_info=error
             )
-        return True  # the next one may fare better
+        return True  # the next one may succeed
 
     def _failed(self, error: OSError) -> bool:
         if error.errno in _EXHAUSTED:

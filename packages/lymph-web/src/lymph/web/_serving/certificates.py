@@ -116,7 +116,7 @@ class Certificates:
         self._looking = Greenlet.spawn(self._look_again_and_again)
 
     def stop(self) -> None:
-        """Look for changes no more."""
+        """Stop looking for changes."""
         if self._looking is not None:
             self._looking.kill(block=False)
 

@@ -9,8 +9,8 @@ waiting   `wsgi_pool_size` are running    running, in the order of their arrival
 refused   `queue_size` are waiting        answered with 503, outside of the pool
 ========  ==============================  =====================================================
 
-Requests that tell whether the process is healthy need no place, or a load balancer would take it
-for dead when it is busy.
+Requests that tell whether the process is healthy need no place, or a load balancer would
+consider a busy process dead.
 """
 
 from __future__ import annotations

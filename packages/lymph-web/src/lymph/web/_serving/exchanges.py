@@ -117,7 +117,10 @@ class Exchange:
         return self._write_part
 
     def start(self, opening: Opening) -> Callable[[bytes], None]:
-        """Start the answer as `start_response` does, with status and fields that are checked."""
+        """Start the answer as `start_response` does, with status and fields that are checked.
+
+        Raises AnswerError if it was started before.
+        """
         if self._opening.status:
             raise AnswerError('expected start_response to be called once, or with exc_info')
         self._opening = opening

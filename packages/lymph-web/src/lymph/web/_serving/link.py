@@ -194,7 +194,7 @@ class HttpLink(WritingLink):
         self._follow()
 
     def stop(self, patient: bool) -> None:
-        """Close if no request is under way; with `patience`, only after the first one."""
+        """Close if no request is under way; with `patient`, not before the first request."""
         if self.connection.state is IDLE and not self.connection.ended:
             self._read()  # what has arrived already is answered
         if not self.closed:
@@ -272,7 +272,7 @@ class HttpLink(WritingLink):
         return len(connection.buffer) > before
 
     def watch_end(self, on_end: Callable[[], None] | None) -> bool:
-        """Call `on_end` in the hub when the client sends no more; None ends that.
+        """Call `on_end` in the hub when the client sends no more; None cancels this.
 
         Return False if it has ended already. It may have closed the connection, or still wait for
         its answer: TCP does not tell the one from the other.

@@ -61,9 +61,9 @@ class ListeningSocket:
         return None if is_file else int(self.socket.getsockname()[1])
 
     def turn_away(self) -> None:
-        """Let no new connection begin, if that is possible before the socket is closed.
+        """Prevent new connections, where that is possible before the socket is closed.
 
-        Returns when those that have begun can be accepted; this may take up to a second.
+        Returns when connections that have begun can be accepted; this may take up to a second.
         """
         if self._file is not None:
             self._file.remove()

@@ -60,8 +60,8 @@ class WebServer:
     """Serves a WSGI application on a listening socket, which it closes at its end.
 
     `draining` returns whether answers close their connections; `faults` makes the answer when the
-    application fails; `is_apart` tells whether requests for a path are answered however many others
-    there are; `certificates` make it HTTPS.
+    application fails; `is_apart` tells whether requests for a path are answered outside of the
+    pool; `certificates` make it HTTPS.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ from lymph.exceptions import LymphError
 __all__ = ['TlsError', 'TlsWire']
 
 _HANDSHAKE: Final = 0x16  # the type of the first record of a client (RFC 8446, section 5.1)
-_MOST_OWED = 16 * 1024  # bytes that a client makes the server owe, such as answers to new keys
+_MOST_OWED = 16 * 1024  # bytes waiting to be sent to a client, such as answers to key updates
 _RECORD = 16 * 1024  # bytes; the most that one record has, and a read returns
 _PLAIN = 'this port takes HTTPS only: use https:// in place of http://\n'
 _PLAIN_ANSWER = (
@@ -84,7 +84,7 @@ class TlsWire:
                 self._tls.do_handshake()
                 self.ready = True
             elif self._outgoing.pending > _MOST_OWED:
-                self._failure = 'the client asks for too much that it does not wait for'
+                self._failure = 'the client does not read what it makes the server send'
                 raise TlsError(self._failure)
             return self._read()
         except ssl.SSLWantReadError:

@@ -57,7 +57,7 @@ class Turnstile:
             self._waiting.pop(connection, None)
 
     def close(self) -> None:
-        """Let nobody pass any more."""
+        """Forget all connections that wait; none passes any more."""
         self._waiting.clear()
         self._next_turn.close()
 

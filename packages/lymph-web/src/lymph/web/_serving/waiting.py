@@ -109,6 +109,6 @@ class WaitingLink:
         waiter.switch(outcome)
 
     def _release(self) -> None:
-        """Let a worker find out that the connection is closed. Runs in the hub."""
+        """Wake the worker, which then finds the connection closed. Runs in the hub."""
         if self._waiter is not None:
             self._wake(MOVED)

@@ -46,7 +46,7 @@ class TraceParent(NamedTuple):
         return bool(self.flags & 1)
 
     def follow(self, span_id: str) -> str:
-        """Return the ``traceparent`` of what `span_id`, a span of this trace, causes."""
+        """Return the ``traceparent`` to send with requests from `span_id`, a span of this trace."""
         return f'00-{self.trace_id}-{span_id}-{self.flags:02x}'
 
 

@@ -79,7 +79,7 @@ class Feeds:
         self._log = LimitedLog(logger)
 
     def join(self, topic: Pattern, receiver: Receiver, source: Pattern) -> Feed:
-        """Have events of a topic put into `receiver` from now on, until it leaves the feed.
+        """Put events of a topic into `receiver` from now on, until it leaves the feed.
 
         The feed may be that of `source`, which matches at least as much. Waits for the event
         system. Raises SubscriptionError when that refuses.
