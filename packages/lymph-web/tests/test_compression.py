@@ -192,7 +192,7 @@ def test_encoding_is_negotiated_by_weights(text, wish):
 
 
 @given(st.text(st.sampled_from('gzip*identity;q=01. ,'), max_size=40))
-def test_any_accept_encoding_is_a_wish(text):
+def test_any_accept_encoding_is_understood(text):
     assert wish_of(text) in Wish
 
 
@@ -295,7 +295,7 @@ def test_short_answers_are_compressed_only_for_clients_that_take_nothing_else(ge
     assert is_compressed(get('/typed/image/png', only))
 
 
-def test_tag_of_a_compressed_answer_is_weak_and_still_matches(get):
+def test_etag_of_a_compressed_answer_is_weak_and_still_matches(get):
     assert get('/tagged', 'identity').headers['ETag'] == '"abc"'
     first = get('/tagged')
     assert (is_compressed(first), first.headers['ETag']) == (True, 'W/"abc"')
@@ -357,7 +357,7 @@ def test_compression_is_off_by_default(start_interface):
         assert (response.data, response.headers['Vary']) == (TEXT, 'Cookie')
 
 
-def test_section_chooses_sizes_and_types(serve):
+def test_section_sets_sizes_and_types(serve):
     web = serve({'min_size': 10, 'types': ['image/*', 'text/event-stream'], 'level': 1})
     get = web.client.get
     assert is_compressed(get('/typed/image/png', headers=GZIP))

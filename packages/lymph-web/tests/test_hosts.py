@@ -100,7 +100,7 @@ def test_listed_hosts_are_admitted_in_every_spelling(host, scheme):
         ('a' * 300 + '.apps.example.org', 'http'),
     ],
 )
-def test_other_hosts_are_not(host, scheme):
+def test_other_hosts_are_refused(host, scheme):
     assert not admits(host, scheme)
 
 
@@ -137,7 +137,7 @@ def test_request_without_a_host_is_refused(start_interface):
     assert (answer.status_code, answer.json['status']) == (421, 421)
 
 
-def test_health_is_told_under_every_host(start_interface):
+def test_health_is_answered_under_every_host(start_interface):
     web = start_interface(Pages, {'hosts': ['api.example.org']})
     assert web.client.get('/_health/', headers={'Host': '10.0.0.7'}).status_code == 200
 

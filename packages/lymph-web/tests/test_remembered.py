@@ -63,7 +63,7 @@ def test_values_of_a_request_belong_to_it() -> None:
         values['number'] = 2
 
 
-def test_rules_that_are_added_later_hold() -> None:
+def test_rules_that_are_added_later_are_used() -> None:
     site = Site(new_map())
     router = Router(site)
     assert outcome(router, '/items/1')[0] == '/items/<int:number>'
@@ -71,7 +71,7 @@ def test_rules_that_are_added_later_hold() -> None:
     assert outcome(router, '/items/1')[0] == 'first'
 
 
-def test_map_that_replaces_another_holds() -> None:
+def test_map_that_replaces_another_is_used() -> None:
     site = Site(new_map())
     router = Router(site)
     assert outcome(router, '/items/1')[0] == '/items/<int:number>'
@@ -79,7 +79,7 @@ def test_map_that_replaces_another_holds() -> None:
     assert outcome(router, '/items/1') == ('other', {'name': '1'})
 
 
-def test_converters_of_ones_own_are_asked_each_time() -> None:
+def test_custom_converters_are_called_each_time() -> None:
     asked: list[str] = []
 
     class Asking(IntegerConverter):

@@ -140,7 +140,7 @@ def test_calls_and_the_answer_belong_to_the_trace_of_traceparent(ask):
     assert parse_traceparent(ask('/called', traceparent=PARENT).headers['traceparent']) != answered
 
 
-def test_traceparent_comes_before_an_id_of_the_client_s_own(ask):
+def test_traceparent_takes_precedence_over_the_trace_id_field(ask):
     response = ask('/called', traceparent=PARENT, X_Trace_Id='mine')
     assert response.text == response.headers['X-Trace-Id'] == TRACE
     response = ask('/called', traceparent=PARENT[:-1], X_Trace_Id='mine')

@@ -88,7 +88,7 @@ def test_ordinary_response_is_read_as_it_would_answer(make: Callable[[], Respons
         lambda environ, start_response: [],
     ],
 )
-def test_any_other_answer_is_called(response: Any) -> None:
+def test_any_other_response_is_called_as_an_application(response: Any) -> None:
     assert whole_response(response, create_environ()) is None
 
 

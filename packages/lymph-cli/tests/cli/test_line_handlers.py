@@ -126,7 +126,7 @@ def test_other_formats_get_records(
     assert 'a thing' in stream.getvalue()
 
 
-def test_lines_of_a_moment_are_one_write(stream: Written, logger: logging.Logger) -> None:
+def test_lines_of_a_batch_are_one_write(stream: Written, logger: logging.Logger) -> None:
     for number in range(3):
         log_line(logger, logging.INFO, f'line {number}', None)
     assert stream.getvalue() == ''

@@ -130,7 +130,7 @@ def test_certificate_and_key_may_be_in_one_file(files, pair):
     read_context(CertificateFiles(files.certificate, files.certificate))
 
 
-def test_key_that_every_user_can_read_is_warned_of(files, started, caplog):
+def test_key_that_every_user_can_read_causes_a_warning(files, started, caplog):
     started(files)
     assert caplog.messages == []
     Path(files.key).chmod(0o644)

@@ -47,7 +47,7 @@ def plain(path: str, *fields: tuple[str, str], skipped: int = 0) -> Any:
     return application
 
 
-def test_file_is_sent_from_where_it_stands_with_its_length(asked, path):
+def test_file_is_sent_from_its_current_position_with_its_length(asked, path):
     answer = asked(plain(path, skipped=10))
     assert answer.headers['content-length'] == str(len(CONTENT) - 10)
     assert answer.body == CONTENT[10:]

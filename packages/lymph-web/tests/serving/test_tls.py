@@ -140,7 +140,7 @@ def test_client_that_does_not_trust_the_certificate_fails_the_handshake(trusting
         wire.feed(client._outgoing.read())
 
 
-def test_close_of_the_client_is_told_and_the_answer_still_leaves(client, wire):
+def test_close_of_the_client_is_noticed_and_the_answer_is_still_sent(client, wire):
     shake(client, wire)
     assert wire.feed(client.say(b'last') + client.close()) == b'last'
     assert wire.ended

@@ -27,7 +27,7 @@ CONFIGURED = Origins(['https://chat.example', 'HTTP://Dev.Example:8080', 'https:
         ('https://a.b.apps.example', 'api.example'),
     ],
 )
-def test_no_page_or_a_trusted_one_may_use_it(origin, host):
+def test_programs_and_pages_of_trusted_origins_may_use_it(origin, host):
     assert CONFIGURED.allows(origin, host)
 
 
@@ -54,7 +54,7 @@ def test_no_page_or_a_trusted_one_may_use_it(origin, host):
         ('chrome-extension://abc', 'abc'),
     ],
 )
-def test_other_pages_may_not(origin, host):
+def test_pages_of_other_origins_are_refused(origin, host):
     assert not CONFIGURED.allows(origin, host)
 
 

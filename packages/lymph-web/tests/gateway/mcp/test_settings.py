@@ -41,7 +41,7 @@ def test_methods_that_the_gateway_allows_can_be_chosen(methods, allow):
         (['shop.order', 'lymph.ping'], ['*.*']),
     ],
 )
-def test_other_methods_cannot(methods, allow):
+def test_methods_that_the_gateway_does_not_allow_are_rejected(methods, allow):
     with pytest.raises(ConfigurationError, match=r"mcp\.methods\.1: .*'allow'.* add it there"):
         read({'methods': methods}, allow)
 

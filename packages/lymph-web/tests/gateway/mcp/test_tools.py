@@ -37,7 +37,7 @@ def test_idempotent_methods_are_tools_unless_others_are_chosen():
 
 
 @pytest.mark.parametrize('name', ['ä', 'x' * 125])
-def test_method_whose_name_cannot_be_that_of_a_tool_is_none(name):
+def test_method_whose_name_no_tool_can_have_is_left_out(name):
     assert names(tools(method(name))) == []
     assert tools(method(name)).find(f'shop.{name}') is None
 
@@ -56,7 +56,7 @@ def test_pages_go_on_by_name_while_methods_come_and_go():
 
 
 @pytest.mark.parametrize('cursor', ['', 'x', '!', 'ä', '====', 'c2hvcCBi'])
-def test_cursor_of_nobody_is_refused(cursor):
+def test_invalid_cursor_is_refused(cursor):
     with pytest.raises(ValueError, match='nextCursor'):
         tools(method('a')).page(cursor)
 

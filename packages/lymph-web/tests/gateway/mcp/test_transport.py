@@ -172,7 +172,7 @@ def test_body_that_is_no_message_is_refused(serve, body, code):
 
 @pytest.fixture(scope='module')
 def endpoint():
-    """MCP with one tool, which no message of `test_no_message_breaks_it` calls."""
+    """MCP with one tool, which no message of `test_no_message_breaks_the_endpoint` calls."""
     method = AllowedMethod('shop', 'order', idempotent=True)
     return McpEndpoint(McpMethods(Tools(lambda: [method], None)), never, Origins())
 
@@ -199,7 +199,7 @@ BODIES = st.dictionaries(NAMES, VALUES) | MESSAGES | st.lists(MESSAGES | VALUES)
 
 
 @given(BODIES.map(json.dumps).map(str.encode) | st.binary(), st.sampled_from([None, LATEST, '0']))
-def test_no_message_breaks_it(endpoint, body, version):
+def test_no_message_breaks_the_endpoint(endpoint, body, version):
     headers = {**JSON, **({} if version is None else {'MCP-Protocol-Version': version})}
     request = Request(EnvironBuilder('/', method='POST', data=body, headers=headers).get_environ())
     answer = endpoint.answer(request)

@@ -82,7 +82,7 @@ def test_classes_can_be_opened_as_deep_as_they_go(open_page: Open) -> None:
     expect(page.locator('.about details[open] details[open]')).to_contain_text('at least 1')
 
 
-def test_address_of_no_method_is_told_so(open_page: Open) -> None:
+def test_address_of_an_unknown_method_shows_an_error(open_page: Open) -> None:
     page = open_page('#shop.totl')
     expect(page.get_by_role('heading', level=1)).to_have_text('Not found')
     page.get_by_role('link', name='All methods').click()

@@ -162,7 +162,7 @@ def test_authorization_goes_with_the_calls_of_all_methods(open_page: Open) -> No
     assert request.value.headers['authorization'] == 'Bearer abc'
 
 
-def test_description_that_makes_no_sense_leaves_the_rest_of_the_page(types: Page) -> None:
+def test_malformed_description_leaves_the_rest_of_the_page_usable(types: Page) -> None:
     types.locator('#list a[href="#all.broken"]').click()
     expect(types.get_by_role('heading', level=1)).to_contain_text('all.broken')
     types.go_back()
