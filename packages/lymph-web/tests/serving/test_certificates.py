@@ -178,6 +178,26 @@ def test_pair_that_does_not_fit_keeps_the_old_one_until_it_does(
     assert 'No such file' in caplog.messages[-1]
 
 
+def test_change_during_the_reading_of_a_pair_that_does_not_fit_is_seen(
+    files, pair, other_pair, started, monkeypatch
+):
+    certificates = started(files)
+    write(files, (other_pair[0], pair[1]))
+
+    def read_too_early(files: CertificateFiles) -> ssl.SSLContext:
+        try:
+            return read_context(files)
+        finally:
+            write(files, other_pair)
+
+    monkeypatch.setattr('lymph.web._serving.certificates.read_context', read_too_early)
+    certificates.look()
+    monkeypatch.undo()
+    assert shown_by(certificates.layer()) == 'one'
+    certificates.look()
+    assert shown_by(certificates.layer()) == 'two'
+
+
 def test_unchanged_files_are_not_read_again(files, started, monkeypatch):
     certificates = started(files)
     monkeypatch.setattr('lymph.web._serving.certificates.read_context', None)

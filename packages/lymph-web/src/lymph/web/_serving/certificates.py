@@ -107,7 +107,8 @@ class Certificates:
 
     def start(self) -> None:
         """Read the files, and look for changes from now on. Raises CertificateError."""
-        self._state, self._context = in_thread(_read, self.files)
+        self._state = in_thread(self.files.state)
+        self._context = in_thread(read_context, self.files)
         if in_thread(self.files.exposed):
             logger.warning(
                 'all users of this machine can read the key in %s; use chmod o= to prevent it',
@@ -126,16 +127,17 @@ class Certificates:
 
     def look(self) -> None:
         """Use the files for new connections if they have changed and fit together."""
-        if in_thread(self.files.state) == self._state:
+        # before reading: a change that comes meanwhile is seen at the next look
+        state = in_thread(self.files.state)
+        if state == self._state:
             return
         try:
-            self._state, self._context = in_thread(_read, self.files)
+            self._context = in_thread(read_context, self.files)
         except CertificateError as error:
-            # once for each state of the files
-            self._state = in_thread(self.files.state)
             logger.error('the certificate in use is kept, the new one is not valid: %s', error)
         else:
             logger.info('new connections use the new certificate in %s', self.files.certificate)
+        self._state = state
 
     def _look_again_and_again(self) -> None:
         while True:
@@ -146,11 +148,6 @@ class Certificates:
                 raise
             except BaseException as error:  # noqa: BLE001 - such as no memory for a thread
                 log_failure(logger, error, 'looking for a new certificate failed')
-
-
-def _read(files: CertificateFiles) -> tuple[_State, ssl.SSLContext]:
-    state = files.state()  # before reading: a later change is seen at the next look
-    return state, read_context(files)
 
 
 def _state(path: str) -> tuple[int, ...] | None:
