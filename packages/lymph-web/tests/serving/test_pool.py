@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 from greenlet import greenlet
 
+from lymph.core._loop.deadlines import Expirations
+from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.testing.waiting import eventually
 from lymph.web._http.limits import Limits
+from lymph.web._serving.dispatch import Dispatcher
 from lymph.web._serving.listening import listen_at_port
 from lymph.web._serving.server import WebServer
 
@@ -76,6 +82,30 @@ def test_request_beyond_the_pool_waits_for_a_place(serve, connect, slow):
     assert slow.begun == 1
     slow.go_on.set()
     assert [client.answer().body for client in (first, second, third)] == [b'done'] * 3
+
+
+def test_free_place_goes_to_the_request_that_has_waited_the_longest():
+    go_on, answered = Event(), []
+    timers, log = Expirations(), LimitedLog(logging.getLogger(__name__))
+
+    def serve(link: Any, head: Any) -> None:
+        answered.append(link)
+        assert go_on.wait(WAIT)
+
+    def ask(link: Any) -> None:
+        pool.answer(link, SimpleNamespace(path='/', variables={}))
+
+    limits, hub = Limits(wsgi_pool_size=1, queue_timeout=WAIT), gevent.get_hub()
+    pool = Dispatcher(limits, timers, log, serve, serve, lambda path: False, hub)
+    ask('first')
+    ask('second')
+    eventually(lambda: answered == ['first'], WAIT)
+    go_on.set()
+    gevent.spawn(ask, 'third')  # when the first one has ended, in the same turn of the loop
+    eventually(lambda: len(answered) == 3, WAIT)
+    pool.kill(WAIT)
+    timers.close()
+    assert answered == ['first', 'second', 'third']
 
 
 def test_request_that_waits_too_long_is_refused_and_may_be_repeated(serve, connect, slow):

@@ -82,10 +82,8 @@ class Dispatcher:
 
     def answer(self, link: HttpLink, head: Head) -> None:
         """Have a request answered, now or when there is a place."""
-        if self.running < self._size:
-            self.running += 1
-            if not self._workers.try_start(self._run, link, head):
-                link.close()  # everything ends
+        if self.running < self._size and not self._waiting:
+            self._start(link, head)
         elif self._apart < _APART and self._is_apart(unquote(head.path, encoding='latin-1')):
             self._apart += 1
             self._workers.try_start(self._run_apart, link, head)
@@ -116,6 +114,11 @@ class Dispatcher:
             self.forget(link)
         self._workers.kill(timeout)
 
+    def _start(self, link: HttpLink, head: Head) -> None:
+        self.running += 1
+        if not self._workers.try_start(self._run, link, head):
+            link.close()  # everything ends
+
     def _run(self, link: HttpLink, head: Head) -> None:
         try:
             self._serve(link, head)
@@ -135,7 +138,7 @@ class Dispatcher:
             link = next(iter(self._waiting))
             head = self._waiting[link].head
             self.forget(link)
-            self.answer(link, head)
+            self._start(link, head)
 
     def _expired(self, waiting: _Waiting) -> None:
         del self._waiting[waiting.link]
