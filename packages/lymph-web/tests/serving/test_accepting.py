@@ -12,11 +12,13 @@ from typing import Any
 import gevent
 import pytest
 from gevent import socket
+from gevent.event import Event
 
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.testing.waiting import eventually
 from lymph.web._serving.accepting import HttpAcceptor
 from lymph.web._serving.listening import ListeningSocket, listen_at_port
+from lymph.web._serving.server import WebServer
 
 WAIT = 10.0  # longer than anything here takes
 
@@ -178,6 +180,39 @@ def test_connections_that_wait_at_the_end_of_a_shared_socket_are_left_to_others(
     accept(listening, served)
     eventually(lambda: len(served.sockets) == 3, WAIT)
     close(clients, served.sockets)
+
+
+@pytest.fixture
+def handshakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Handshakes that do not end; tells whether a socket has begun to wait for them."""
+    waited_for, go_on = Event(), Event()
+
+    def wait(port: int) -> None:
+        waited_for.set()
+        go_on.wait(WAIT)
+
+    monkeypatch.setattr('lymph.web._serving.listening.await_handshakes', wait)
+    yield waited_for
+    go_on.set()
+
+
+def test_socket_is_closed_if_its_end_is_interrupted(accept, served, handshakes):
+    listening = listen_at_port('127.0.0.1', 0, reuse_port=True)
+    finishing = gevent.spawn(accept(listening, served).finish)
+    assert handshakes.wait(WAIT)
+    finishing.kill(timeout=WAIT)
+    assert listening.socket.fileno() == -1
+
+
+def test_stop_at_once_closes_the_socket_of_a_drain_that_is_under_way(handshakes):
+    listening = listen_at_port('127.0.0.1', 0, reuse_port=True)
+    server = WebServer(listening, lambda environ, start_response: [])
+    server.start()
+    finishing = gevent.spawn(server.finish, WAIT)
+    assert handshakes.wait(WAIT)
+    assert server.finish(0) == 0
+    assert listening.socket.fileno() == -1
+    finishing.kill(timeout=WAIT)
 
 
 def test_no_connection_of_a_shared_port_is_reset_when_one_of_its_sockets_ends(accept):

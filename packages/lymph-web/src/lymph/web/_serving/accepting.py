@@ -88,13 +88,15 @@ class HttpAcceptor:
         """
         if self._ended:
             return
-        if not self._listening.shared:
-            self._listening.turn_away()
-            self._accept_all()
-        self.close()
+        try:
+            if not self._listening.shared:
+                self._listening.turn_away()
+                self._accept_all()
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Close the socket at once. May be called again."""
+        """Close the socket at once, also while `finish` waits. May be called again."""
         if self._ended:
             return
         self._ended = True

@@ -179,11 +179,12 @@ class WebServer:
         """
         patience = min(timeout, _FIRST_REQUEST)
         self._ended, self._patient = True, patience > 0
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is not None:
+        if self._acceptor is not None:
             if timeout > 0:
-                acceptor.finish()
-            acceptor.close()
+                self._acceptor.finish()
+            else:
+                self._acceptor.close()
+            self._acceptor = None
         if self._certificates is not None:
             self._certificates.stop()
         self._stop_idle()
