@@ -8,13 +8,16 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 import lymph
-from lymph.testing.waiting import eventually
+from lymph.testing.waiting import eventually, let_pass
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.descriptions import read_description
 from lymph.web._gateway.merging import METHODS, listed
 from lymph.web._gateway.openapi import openapi_document
+
+WAIT = 10.0
 
 
 class Old(lymph.Interface):
@@ -122,7 +125,7 @@ def test_slow_instance_delays_nobody_for_long_who_knows_something_already(world,
     world.start((Old, 'shop', '1.0.0'))
     gateway = world.gateway('shop.*').gateway
     assert names(gateway.catalogue) == ['shop.total']
-    request, go_on = gateway.container.request, gevent.event.Event()
+    request, go_on = gateway.container.request, Event()
 
     def slow(*args, **options):
         go_on.wait(10)
@@ -133,6 +136,26 @@ def test_slow_instance_delays_nobody_for_long_who_knows_something_already(world,
     assert [each.version for each in gateway.catalogue.methods(timeout=0.01)] == ['1.0.0']
     go_on.set()
     eventually(lambda: names(gateway.catalogue) == ['shop.order', 'shop.total'])
+
+
+def test_stop_while_instances_are_asked_is_no_error(world, monkeypatch):
+    world.shop()
+    gateway = world.gateway('shop.*', 'secrets.*').gateway
+    asked, errors = Event(), []
+
+    def slow(*args, **options):
+        asked.set()
+        Event().wait(WAIT)
+
+    hub = gevent.get_hub()
+    monkeypatch.setattr(hub, 'print_exception', lambda *error: errors.append(error))
+    monkeypatch.setattr(gateway.container, 'request', slow)
+    looking = gevent.spawn(gateway.catalogue.methods, WAIT)
+    assert asked.wait(WAIT)
+    gateway.container.stop()
+    assert looking.get(timeout=WAIT) == ()
+    let_pass(0.01, 'nobody waits for the greenlets that have asked')
+    assert errors == []
 
 
 def test_everything_allowed_means_all_services_without_those_of_lymph(world):

@@ -217,8 +217,9 @@ class _Inspections:
     def of(self, endpoint: str) -> Any:
         """Return what an instance has answered, None if it has not."""
         if endpoint not in self._replies:
-            self._flights.join(endpoint, lambda: self._ask(endpoint))
-        return self._replies[endpoint]
+            with suppress(FlightEnded):  # the container stops
+                self._flights.join(endpoint, lambda: self._ask(endpoint))
+        return self._replies.get(endpoint)
 
     def _ask(self, endpoint: str) -> None:
         try:
