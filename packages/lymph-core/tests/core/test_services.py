@@ -90,6 +90,13 @@ def test_without_a_version_those_of_the_newest_major_version_match(service, vers
     assert endpoints(service) == [f'{n}' for n in found]
 
 
+def test_versions_that_callers_invent_are_not_all_remembered(service):
+    service.add(make('a', 'one', version='1.5'))
+    for number in range(2000):
+        assert endpoints(service, f'1.0.{number}') == ['one']
+    assert len(service._matching) < 300
+
+
 def test_a_new_major_version_takes_over_while_it_is_there(service):
     service.add(make('a', 'old', version='1.0'))
     assert endpoints(service) == ['old']

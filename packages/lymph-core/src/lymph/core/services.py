@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lymph.core._loop.hooks import Hook
 from lymph.core.addresses import join_address
@@ -24,6 +24,8 @@ __all__ = ['Change', 'EndpointInstance', 'Service', 'ServiceInstance']
 
 Change = Literal['added', 'removed', 'updated']
 Connector = Callable[[str], 'Connection']
+
+_REMEMBERED: Final = 256  # versions whose instances stay chosen
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,10 @@ class Service:
         if found is None:
             known = [(_version(instance), instance) for instance in self._instances.values()]
             found = tuple(serving(known, version))
-            if found:  # only existing versions are stored, so that callers cannot fill the table
+            if found:
+                # Callers choose the version: one instance serves a million of older ones.
+                if len(self._matching) >= _REMEMBERED:
+                    self._matching.clear()
                 self._matching[version] = found
         return found
 
