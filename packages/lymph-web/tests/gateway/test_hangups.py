@@ -7,7 +7,9 @@ import json
 import pytest
 from gevent import socket
 
+from lymph.core.settings import ContainerSettings
 from lymph.testing.waiting import eventually
+from lymph.web.gateway import Gateway
 
 WAIT = 10.0
 
@@ -55,6 +57,26 @@ def test_call_with_an_idempotency_key_goes_on_and_its_client_can_come_back(world
         return b'"done"' in post('shop/wait', 'Idempotency-Key: "k"').recv(10_000)
 
     eventually(comes_back)
+
+
+@pytest.mark.parametrize('how', ['drain', 'stop'])
+def test_call_that_the_end_of_the_process_cuts_leaves_no_idempotency_key_running(world, how):
+    shop = world.shop()
+    (gateway,) = world.start(
+        (Gateway, 'api', None, {'allow': ['shop.*'], 'ip': '127.0.0.1'}),
+        settings=ContainerSettings(rpc_timeout=WAIT, drain_timeout=0.05),
+    )
+    with socket.create_connection(('127.0.0.1', gateway.http_port), timeout=WAIT) as client:
+        client.sendall(
+            b'POST /api/shop/hang HTTP/1.1\r\nHost: x\r\nIdempotency-Key: "k"\r\n'
+            b'Content-Length: 0\r\n\r\n'
+        )
+        assert shop.entered.wait(WAIT)
+        getattr(gateway.container, how)()
+        assert not client.recv(10_000).startswith(b'HTTP/1.1 200')
+    states = gateway._answers._outcomes._states.values()
+    eventually(lambda: [each.running for each in states] == [False])
+    assert shop.calls == ['hang']
 
 
 def test_client_that_has_only_closed_its_own_side_gets_the_answer(world, post):

@@ -197,6 +197,29 @@ def test_body_is_json_like_the_result_of_a_call(serve):
     assert event[1]['problem'].startswith("body['n']: the number nan")
 
 
+@pytest.mark.parametrize('value', [{1: 'a', '1': 'b'}, {(1, 2): 'a'}, [float('inf')]])
+def test_event_without_a_form_in_json_says_so_and_the_next_one_arrives(serve, value):
+    world = serve()
+    client = world.ask('?type=plain').open()
+    world.emit('plain', value=value)
+    name, told = client.event() or ('', {})
+    assert (name, told['body'], told['source']) == ('plain', None, 'test')
+    assert told['problem'].startswith("body['value']")
+    world.emit('plain', n=1)
+    assert client.bodies(1) == [{'n': 1}]
+
+
+def test_client_that_comes_back_gets_new_events_whatever_it_says_that_it_has_got(serve):
+    world = serve()
+    first = world.ask('?type=plain').open()
+    world.emit('plain', n=0)
+    last = dict(first.block() or [])['id']
+    for said in (last, '', '-1', '\x80\xfc', "' OR 1=1", 'x' * 4000):
+        client = world.ask('?type=plain', f'Last-Event-ID: {said}').open()
+        world.emit('plain', n=1)
+        assert client.bodies(1) == [{'n': 1}]
+
+
 def test_event_that_several_topics_match_arrives_once(serve):
     world = serve()
     client = world.ask('?type=shop.*&type=%23.late&type=shop.late').open()
