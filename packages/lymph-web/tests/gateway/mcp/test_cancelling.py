@@ -42,5 +42,7 @@ def test_tool_that_runs_when_the_process_drains_is_answered_and_the_connection_e
         shop.go_on.set()
         with client.makefile('rb') as file:
             answer = file.read()  # to its end, since the connection is closed
-        assert json.loads(answer.partition(b'\r\n\r\n')[2])['result']['content'][0]['text'] == 'done'
+        assert (
+            json.loads(answer.partition(b'\r\n\r\n')[2])['result']['content'][0]['text'] == 'done'
+        )
         assert drained.get(timeout=WAIT) == 0
