@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from lymph.web._http.authorities import is_authority
+from lymph.web._http.authorities import DEFAULT_PORTS, is_authority
 
 __all__ = ['AllowedOrigins']
 
 _ORIGIN: Final = re.compile(r'(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<wild>\*\.)?(?P<host>[^/*]+)')
 _BELOW: Final = r'(?:[a-z0-9_-]+\.)+'
-_DEFAULT_PORTS: Final = {'http': ':80', 'https': ':443'}
 _LONGEST: Final = 300  # characters of an origin
 
 
@@ -49,7 +48,7 @@ class AllowedOrigins:
             elif found is None or not is_authority(found['host']):
                 raise ValueError(entry)
             else:
-                host = found['host'].removesuffix(_DEFAULT_PORTS.get(found['scheme'], '-'))
+                host = found['host'].removesuffix(f':{DEFAULT_PORTS.get(found["scheme"])}')
                 if found['wild'] is None:
                     exact.add(f'{found["scheme"]}://{host}')
                 else:

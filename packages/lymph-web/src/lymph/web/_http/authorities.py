@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 
-__all__ = ['is_authority', 'same_authority']
+__all__ = ['DEFAULT_PORTS', 'is_authority', 'same_authority']
+
+#: the ports of schemes, which may be left out
+DEFAULT_PORTS: Final = {'http': 80, 'https': 443}
 
 _NAME = r'[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?'
 _AUTHORITY = re.compile(
     rf'(?:(?P<name>{_NAME})|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]+))?'
 )
 _LENGTH = 255 + len(':65535')
-_DEFAULT_PORTS = {'http': '80', 'https': '443'}
 
 
 def is_authority(text: str) -> bool:
@@ -36,7 +39,7 @@ def same_authority(one: str, other: str, scheme: str) -> bool:
 
 
 def _normal(authority: str, scheme: str) -> str:
-    return authority.lower().removesuffix(f':{_DEFAULT_PORTS[scheme]}')
+    return authority.lower().removesuffix(f':{DEFAULT_PORTS[scheme]}')
 
 
 def _is_ipv6(text: str) -> bool:

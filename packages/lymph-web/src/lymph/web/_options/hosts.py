@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request
 from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.web._answering.features import Features
-from lymph.web._http.authorities import is_authority
+from lymph.web._http.authorities import DEFAULT_PORTS, is_authority
 
 __all__ = ['Hosts', 'MisdirectedRequest']
 
@@ -27,7 +27,6 @@ Place = tuple[str, int | None]  # a name, and a port; None: any port
 _KEY: Final = 'hosts'
 _WILD: Final = '*.'
 _REMEMBERED: Final = 1024  # hosts of requests
-_DEFAULT_PORTS: Final = {'http': 80, 'https': 443}
 
 
 class MisdirectedRequest(HTTPException):
@@ -106,7 +105,7 @@ class Hosts:
             return False
         name, port = _place(host)
         if port is None:
-            port = _DEFAULT_PORTS.get(scheme)
+            port = DEFAULT_PORTS.get(scheme)
         if not self.exact.isdisjoint({(name, None), (name, port)}):
             return True
         while self.below and '.' in name:

@@ -11,6 +11,7 @@ from lymph.config import ConfigView
 from lymph.config.printable import quoted
 from lymph.config.suggestions import close_name
 from lymph.web._answering.features import Features
+from lymph.web._http.authorities import DEFAULT_PORTS
 from lymph.web._http.environs import FROM_PROXY_KEY, RECEIVED_KEY
 from lymph.web._proxies.believing import (
     Believed,
@@ -38,7 +39,6 @@ _FORWARDED: Final = _ENVIRON['Forwarded']
 _FOR, _PROTO, _HOST, _PORT, _PREFIX = (_ENVIRON[name] for name in _NAMES[1:])
 _COMING_FIRST: Final = frozenset({_FOR, _PROTO, _HOST, _PORT})
 _REMEMBERED: Final = 1024  # addresses
-_DEFAULT_PORTS: Final = {'http': '80', 'https': '443'}
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _changed(environ: WSGIEnvironment, found: Believed, prefix: str | None) -> d
     host = found.host or environ.get('HTTP_HOST')
     if host and found.port is not None:
         host = _without_port(host)
-        if found.port != _DEFAULT_PORTS.get(scheme):
+        if found.port != str(DEFAULT_PORTS.get(scheme)):
             host = f'{host}:{found.port}'
     if host and (found.host is not None or found.port is not None):
         changed['HTTP_HOST'] = host

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from lymph.config.printable import quoted
 from lymph.web._browsers.origins import AllowedOrigins
+from lymph.web._http.authorities import DEFAULT_PORTS
 from lymph.web._options.hosts import Hosts
 
 __all__ = ['Origins']
 
 _ANYBODY: Final = frozenset({'*', 'null'})
-_PORTS: Final = {'http': 80, 'https': 443}
 
 
 class Origins:
@@ -71,7 +71,7 @@ def _site(origin: str, host: str | None = None) -> tuple[str, int] | None:
     scheme, _, netloc = origin.partition('://')
     try:
         found = urlsplit(f'{scheme}://{netloc if host is None else host}')
-        port = _PORTS[found.scheme] if found.port is None else found.port
+        port = DEFAULT_PORTS[found.scheme] if found.port is None else found.port
     except (KeyError, ValueError):
         return None
     bare = not (found.path or found.query or found.fragment or '@' in found.netloc)
