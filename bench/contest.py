@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bench.figures import median_ratio, ratio_range
 
-__all__ = ['Contest', 'Outcome', 'Standing']
+__all__ = ['Contest', 'OrderT', 'Outcome', 'OutcomeT', 'Standing']
 
 OrderT = TypeVar('OrderT', bound=Hashable)
 

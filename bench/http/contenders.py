@@ -18,9 +18,10 @@ from bench import cores
 from bench.cli.runs import user_environ
 from bench.http.slices import Load, Result, measure
 from bench.rpc.subjects.zerorpc import free_port
+from bench.targets import Target
 from lymph.testing.waiting import eventually
 
-__all__ = ['BARE', 'LYMPH', 'TARGETS', 'Server', 'Target', 'standing']
+__all__ = ['BARE', 'LYMPH', 'TARGETS', 'Server', 'standing']
 
 BARE, LYMPH, _UNLOGGED, _TLS = 'pywsgi', 'lymph', 'lymph, no access log', 'lymph, TLS'
 _FASTAPI = 'FastAPI on uvicorn'
@@ -31,18 +32,6 @@ _ROOT = Path(__file__).parents[2]
 _SUBJECTS = 'bench.http.subjects'
 
 _Words = Callable[[Path, int], list[str]]  # of a command: given a folder and a port
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target ratio of `figure` (of `Result`), with so many connections."""
-
-    connections: int
-    figure: str
-    subject: str
-    other: str
-    limit: float
-    at_least: bool = True
 
 
 TARGETS = (

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from bench.contest import Contest
 from bench.document import table
-from bench.http.contenders import BARE, LYMPH, TARGETS, Target
+from bench.http.contenders import BARE, LYMPH, TARGETS
 from bench.http.slices import Load, Result
+from bench.targets import HEAD, Target
 
 __all__ = ['report']
 
@@ -20,7 +21,7 @@ def report(contest: _Contest, names: Sequence[str], loads: Sequence[Load]) -> st
     parts = [
         '### What is aimed at',
         table(
-            ('', 'aimed at', 'median of ratios', 'smallest', 'largest', 'reached'),
+            ('', *HEAD),
             [_target(contest, target, loads) for target in TARGETS],
         ),
     ]
@@ -34,17 +35,9 @@ def report(contest: _Contest, names: Sequence[str], loads: Sequence[Load]) -> st
 
 
 def _target(contest: _Contest, target: Target, loads: Sequence[Load]) -> list[str]:
-    load = next(load for load in loads if load.connections == target.connections)
-    ratio = contest.ratio(load, target.figure, target.subject, target.other)
-    low, high = contest.ratio_range(load, target.figure, target.subject, target.other)
-    reached = ratio >= target.limit if target.at_least else ratio <= target.limit
-    connections = _connections(target.connections)
-    return [
-        f'{target.subject} to {target.other}: {_FIGURES[target.figure]}, {connections}',
-        f'{"≥" if target.at_least else "≤"} {target.limit:g}',
-        *(f'{each:.2f}' for each in (ratio, low, high)),
-        'yes' if reached else 'no',
-    ]
+    load = next(load for load in loads if load.connections == target.clients)
+    what = f'{_FIGURES[target.figure]}, {_connections(target.clients)}'
+    return target.row(what, contest, load)
 
 
 def _figures(contest: _Contest, names: Sequence[str], load: Load) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from bench.rpc.pairs import Subject
 from bench.rpc.slices import Slice
+from bench.targets import Target
 
-__all__ = ['BIG', 'LYMPH', 'SMALL', 'TARGETS', 'Target', 'orders', 'subjects']
+__all__ = ['BIG', 'LYMPH', 'SMALL', 'TARGETS', 'orders', 'subjects']
 
 SMALL, BIG = 1, 65536  # bytes of text
 LYMPH, _LYMPH_ZEROMQ = 'lymph', 'lymph over zeromq'
@@ -26,18 +26,7 @@ _ZEROMQ = Subject(
 )
 
 
-@dataclass(frozen=True)
-class Target:
-    """A ratio that is aimed at: of `figure` (of `Result`), with so many callers, small payloads."""
-
-    callers: int
-    figure: str
-    subject: str
-    other: str
-    limit: float
-    at_least: bool = True
-
-
+#: with small payloads
 TARGETS = (
     Target(64, 'rate', LYMPH, 'raw', 5.0),
     Target(64, 'rate', LYMPH, 'zerorpc', 8.0),

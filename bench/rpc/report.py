@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.document import table
-from bench.rpc.contenders import BIG, LYMPH, SMALL, TARGETS, Target
+from bench.rpc.contenders import BIG, LYMPH, SMALL, TARGETS
 from bench.rpc.contest import Contest
 from bench.rpc.growth import CALLERS, Growth
 from bench.rpc.slices import Slice
+from bench.targets import HEAD, Target
 
 __all__ = ['report']
 
@@ -38,29 +39,17 @@ def report(
 def _targets(contest: Contest, names: Sequence[str], orders: Sequence[Slice]) -> str:
     small = {order.callers: order for order in orders if order.size == SMALL}
     rows = [
-        _target(contest, target, small[target.callers])
+        _target(contest, target, small[target.clients])
         for target in TARGETS
         if target.subject in names and target.other in names
     ]
-    head = ('small payloads', 'aimed at', 'median of ratios', 'smallest', 'largest', 'reached')
-    return table(head, rows)
+    return table(('small payloads', *HEAD), rows)
 
 
 def _target(contest: Contest, target: Target, order: Slice) -> list[str]:
-    ratio = contest.ratio(order, target.figure, target.subject, target.other)
-    low, high = contest.ratio_range(order, target.figure, target.subject, target.other)
-    reached = ratio >= target.limit if target.at_least else ratio <= target.limit
-    plural = 's' if target.callers > 1 else ''
-    sign = '≥' if target.at_least else '≤'
-    return [
-        f'{target.subject} to {target.other}, {_FIGURES[target.figure]},'
-        f' {target.callers} caller{plural}',
-        f'{sign} {target.limit:g}',
-        f'{ratio:.2f}',
-        f'{low:.2f}',
-        f'{high:.2f}',
-        'yes' if reached else 'no',
-    ]
+    plural = 's' if target.clients > 1 else ''
+    what = f'{_FIGURES[target.figure]}, {target.clients} caller{plural}'
+    return target.row(what, contest, order)
 
 
 def _figures(contest: Contest, names: Sequence[str], order: Slice) -> str:
