@@ -405,6 +405,15 @@ def test_drain_ends_all_streams_properly(serve):
     assert drained.get(timeout=WAIT) == 0  # nothing was cut
 
 
+def test_stream_does_not_outlast_its_next_heartbeat_in_a_drain(serve, monkeypatch):
+    world = serve(heartbeat=0.05)
+    client = world.ask('?type=plain').open()
+    monkeypatch.setattr(world.container, 'draining', True)  # calls still arrive
+    assert client.event() is None
+    eventually(lambda: open_streams(world) == 0)
+    monkeypatch.undo()
+
+
 def test_client_that_comes_while_the_process_drains_is_sent_elsewhere(serve, monkeypatch):
     world = serve()
     monkeypatch.setattr(world.container, 'draining', True)

@@ -6,8 +6,9 @@ gets every event from then on, and one that cannot be served gets an error inste
 - with the connection: heartbeats find out that the client is gone, earlier if it has hung up. One
   that only closes its own side goes on;
 - when the client falls behind, after an event that says so;
-- in a drain, at once. A client that comes back meanwhile gets an empty stream: an `EventSource`
-  reconnects after the end of a stream, but never after an error.
+- in a drain, at its next heartbeat, and as soon as no more calls arrive. A client that comes back
+  meanwhile gets an empty stream: an `EventSource` reconnects after the end of a stream, but never
+  after an error.
 
 Events are not kept for clients that reconnect: ``Last-Event-ID`` is ignored.
 """
@@ -214,7 +215,7 @@ class _Stream:
             data = self._backlog.take()
         if data:
             return data
-        if self._backlog.ended:
+        if self._backlog.ended or self._streams.ending:  # no events arrive while a process drains
             raise StopIteration
         return HEARTBEAT
 
