@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event
 
 import lymph
+from lymph.core.services import ServiceInstance
 from lymph.testing.waiting import eventually, let_pass
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.descriptions import read_description
@@ -103,6 +104,27 @@ def test_version_is_described_anew_when_the_instance_that_described_it_is_gone(w
     assert catalogue.find('shop.total').doc == 'Add up lines.'
     world.containers[0].stop()
     assert catalogue.find('shop.total').doc == 'Add up lines, less a rebate.'
+
+
+@pytest.mark.parametrize('versions', [['1.0.0'], [None, *(f'1.{n}.0' for n in range(200))]])
+def test_few_of_thousands_of_instances_are_asked_and_kept(world, monkeypatch, versions):
+    world.start((Old, 'shop', versions[0]))
+    endpoint = world.containers[0].endpoint
+    for number in range(2000):
+        version = versions[number % len(versions)]
+        instance = ServiceInstance(f'other{number}', f'{endpoint}-{number}', version)
+        world.hub.add('rpc', 'shop', instance, owner=None)
+    gateway, asked = world.gateway('shop.*').gateway, []
+
+    def request(address, *args, **options):
+        asked.append(address)
+        return reply if address == endpoint else described()
+
+    reply = gateway.container.request(endpoint, 'lymph.inspect')
+    monkeypatch.setattr(gateway.container, 'request', request)
+    assert names(gateway.catalogue) == ['shop.total']
+    assert len(asked) == len(gateway.catalogue._known) == min(len(versions), 50)
+    assert asked[-1] == endpoint
 
 
 def test_service_that_does_not_describe_itself_can_be_called(world, monkeypatch):

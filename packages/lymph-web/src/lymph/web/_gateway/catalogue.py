@@ -24,7 +24,7 @@ from lymph.exceptions import LookupFailure, RpcError
 from lymph.web._gateway.allowed import BUILTIN, Allowed, split_name
 from lymph.web._gateway.descriptions import AllowedMethod, VersionFacts, read_description
 from lymph.web._gateway.hosts import CallingHost
-from lymph.web._gateway.merging import METHODS, listed
+from lymph.web._gateway.merging import METHODS, listed, newest
 
 __all__ = ['Catalogue']
 
@@ -37,6 +37,7 @@ _ASK: Final = CallOptions(timeout=2.0)  # for the answer of an instance
 _TRIES: Final = 3  # instances of a version that are asked
 _AT_ONCE: Final = 10
 _INTERFACES: Final = 500
+_VERSIONS: Final = 50  # of an interface
 
 if TYPE_CHECKING:
     _Spawn = Callable[[Callable[[], Any]], gevent.Greenlet[..., Any]]
@@ -47,7 +48,8 @@ _Described = dict[str | None, tuple[str, VersionFacts]]
 class Catalogue:
     """The allowed methods that exist now; `spawn` starts a greenlet.
 
-    At most 500 interfaces, 5000 methods and half a million members of schemas are kept.
+    At most 500 interfaces, each in its 50 newest versions, 5000 methods and half a million members
+    of schemas are described.
     """
 
     def __init__(
@@ -165,13 +167,22 @@ class Catalogue:
             except LookupFailure as error:
                 return {} if error.service is not None else known
             self._observe(name, service)
-            instances = _by_version(service)
+            instances = self._by_version(service)
         found: _Described = {}
         for version, serving in instances.items():
             each = self._described(name, version, serving, known.get(version), inspected)
             if each is not None:
                 found[version] = each
         return found
+
+    def _by_version(self, service: Service) -> dict[str | None, list[ServiceInstance]]:
+        found: dict[str | None, list[ServiceInstance]] = {}
+        for instance in service:
+            found.setdefault(instance.version, []).append(instance)
+        if len(found) > _VERSIONS:
+            text = f'more than {_VERSIONS} versions of {service.name}: older ones are not described'
+            self._log.warn(_NAME, text)
+        return {version: found[version] for version in newest(found, _VERSIONS)}
 
     def _described(
         self,
@@ -227,10 +238,3 @@ class _Inspections:
         except RpcError as error:
             logger.debug('%s does not describe its methods: %s', endpoint, error)
             self._replies[endpoint] = None
-
-
-def _by_version(service: Service) -> dict[str | None, list[ServiceInstance]]:
-    found: dict[str | None, list[ServiceInstance]] = {}
-    for instance in service:
-        found.setdefault(instance.version, []).append(instance)
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from lymph.core.versioning import Version, parse_version
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.descriptions import AllowedMethod, VersionFacts
 
-__all__ = ['METHODS', 'listed']
+__all__ = ['METHODS', 'listed', 'newest']
 
 #: methods of a catalogue
 METHODS: Final = 5000
@@ -35,6 +35,14 @@ def listed(
                 count += 1
                 if count > METHODS:
                     return
+
+
+def newest(versions: Iterable[str | None], most: int) -> list[str | None]:
+    """Return the newest versions of an interface, at most so many.
+
+    Those without a version count as the newest: they get all calls that name none.
+    """
+    return sorted(versions, key=lambda each: (each is None, _order(each)))[-most:]
 
 
 def _merged(versions: Mapping[str | None, VersionFacts]) -> dict[str, AllowedMethod]:
