@@ -33,6 +33,7 @@ from lymph.web._answering.application import Application
 from lymph.web._answering.error_handlers import ErrorHandlers
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.features import Features
+from lymph.web._answering.figures import HttpFigures
 from lymph.web._answering.health import Health
 from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._answering.routing import own_map
@@ -116,6 +117,7 @@ class WebServiceInterface(Interface):
     health: Health
     _own_application: Application
     _faults: ErrorAnswers
+    _figures: HttpFigures
     _listening: Listening
     _tls: Tls | None
     _server: WebServer | None
@@ -135,6 +137,7 @@ class WebServiceInterface(Interface):
             self, container.chains.of('http', self), self._error_handlers
         )
         self._faults = self._own_application.faults
+        self._figures = HttpFigures(self.name, self._own_application.counts, lambda: self._server)
         self.debug = False
         self.limits = Limits()
         self.health = Health(self._is_healthy, self._is_draining)
@@ -228,6 +231,7 @@ class WebServiceInterface(Interface):
                 certificates.stop()
             raise
         self._server.start()
+        self.metrics.add(self._figures)
         if self.container.debugging:
             self._debug()
 
@@ -248,6 +252,7 @@ class WebServiceInterface(Interface):
         cut = self.on_drain(0)
         self.count_cut(cut if isinstance(cut, int) else 0)  # a subclass may return anything
         super().on_stop()
+        self.metrics.remove(self._figures)
         self._faults.close()
         flush_access_log()
 

@@ -26,6 +26,7 @@ from lymph.web._answering.error_handlers import ErrorHandlers
 from lymph.web._answering.failed_requests import Debugging, FailedRequests
 from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
+from lymph.web._answering.figures import AnswerCounts
 from lymph.web._answering.health import Health
 from lymph.web._answering.routing import Router
 from lymph.web._answering.values import application_of
@@ -77,6 +78,7 @@ class Application:
         self.site = site
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
+        self.counts = AnswerCounts()
         self.router = Router(site)
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
@@ -109,11 +111,13 @@ class Application:
             return self._failed.answer(answer, error, environ)
 
     def begin(self, answer: HandlerAnswer, opening: Opening) -> Callable[[bytes], object]:
-        """Log that a request is answered, and pass status and fields to the server."""
+        """Log and count that a request is answered, pass status and fields to the server."""
         environ = answer.environ
         seconds = time.monotonic() - answer.started
         is_check = self.site.health.answers(environ.get('PATH_INFO', ''))
         log_request(environ, opening.status, opening.length, seconds, answer.trace_id, is_check)
+        if not is_check:
+            self.counts.count(opening.status, seconds)
         if self._add_fields(opening, environ, answer.trace_id):
             exchange = getattr(answer.start_response, '__self__', None)
             # the server need not check again what nobody could have changed

@@ -68,6 +68,8 @@ class Dispatcher:
         hub: Any,
     ) -> None:
         self.running = 0
+        #: requests that were answered with 503
+        self.refused = 0
         self._limits = limits
         self._size = float('inf') if limits.wsgi_pool_size is None else limits.wsgi_pool_size
         self._timers = timers
@@ -145,6 +147,7 @@ class Dispatcher:
         self._overloaded(waiting.link, waiting.head)
 
     def _overloaded(self, link: HttpLink, head: Head) -> None:
+        self.refused += 1
         self._log.write(
             logging.WARNING,
             'overloaded',

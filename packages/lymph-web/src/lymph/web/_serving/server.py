@@ -121,6 +121,16 @@ class WebServer:
         return self._ended or len(self.links) >= self._most or self._draining()
 
     @property
+    def running(self) -> int:
+        """How many requests are being answered, health checks beyond the pool aside."""
+        return self._dispatcher.running
+
+    @property
+    def refused(self) -> int:
+        """How many requests have got no place of `wsgi_pool_size`."""
+        return self._dispatcher.refused
+
+    @property
     def waiting(self) -> int:
         """How many requests wait for a place of `wsgi_pool_size`."""
         return self._dispatcher.waiting

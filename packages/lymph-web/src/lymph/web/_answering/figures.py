@@ -1,0 +1,82 @@
+"""The metrics of an HTTP interface.
+
+================  ==================  ==============================================================
+name              tags                value
+================  ==================  ==============================================================
+http.answered     interface, status   answers that have begun, without those to health checks
+http.seconds      interface           from arrival to the begin of these answers, all together
+http.running      interface           requests that are being answered
+http.waiting      interface           requests that wait for a place of `wsgi_pool_size`
+http.refused      interface           requests that got 503 since there was no place
+http.connections  interface           open connections
+================  ==================  ==============================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Protocol
+
+from lymph.core.monitoring.metrics import Sample
+
+__all__ = ['AnswerCounts', 'HttpFigures', 'Serving']
+
+
+class AnswerCounts:
+    """Counts the answers of an application, by status."""
+
+    __slots__ = ('by_status', 'seconds')
+
+    def __init__(self) -> None:
+        self.by_status: dict[str, int] = {}  # statuses have three digits, so there are few
+        self.seconds = 0.0
+
+    def count(self, status: str, seconds: float) -> None:
+        """Count an answer with `status` (``200 OK``) that has begun after `seconds`."""
+        code = status[:3]
+        self.by_status[code] = self.by_status.get(code, 0) + 1
+        self.seconds += seconds
+
+
+class Serving(Protocol):
+    """What the metrics tell of a server."""
+
+    @property
+    def links(self) -> Collection[Any]:
+        """The open connections."""
+
+    @property
+    def running(self) -> int:
+        """How many requests are being answered."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+
+    @property
+    def refused(self) -> int:
+        """How many requests got no place."""
+
+
+class HttpFigures:
+    """The metrics of the interface `name`; `server` returns its server, None unless it runs."""
+
+    def __init__(
+        self, name: str, counts: AnswerCounts, server: Callable[[], Serving | None]
+    ) -> None:
+        self._tags = {'interface': name}
+        self._counts = counts
+        self._server = server
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the metrics."""
+        tags = self._tags
+        for status, count in self._counts.by_status.copy().items():
+            yield 'http.answered', count, {**tags, 'status': status}
+        yield 'http.seconds', self._counts.seconds, tags
+        server = self._server()
+        if server is not None:
+            yield 'http.running', server.running, tags
+            yield 'http.waiting', server.waiting, tags
+            yield 'http.refused', server.refused, tags
+            yield 'http.connections', len(server.links), tags
