@@ -13,6 +13,11 @@ from gevent import socket
 
 from lymph.config import Configuration
 from lymph.core.assembly import build_container
+from lymph.core.container import ServiceContainer
+from lymph.core.settings import ContainerSettings
+from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
+from lymph.discovery.static import StaticServiceRegistryHub
+from lymph.events.local import LocalEventSystem
 from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._http.limits import Limits
 from lymph.web._serving.listening import listen_at_port
@@ -116,6 +121,27 @@ def connect() -> Iterator[Callable[[WebServer], Client]]:
     yield open
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def new_container() -> Iterator[Callable[[], ServiceContainer]]:
+    """Return a function that makes a container, which is alone and not started."""
+    made: list[ServiceContainer] = []
+
+    def make() -> ServiceContainer:
+        made.append(
+            ServiceContainer(
+                MemoryTransport(network=MemoryNetwork()),
+                StaticServiceRegistryHub().create_registry(),
+                LocalEventSystem(),
+                ContainerSettings(drain_timeout=WAIT),
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
 
 
 class Started:

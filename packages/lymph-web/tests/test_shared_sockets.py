@@ -16,11 +16,7 @@ from werkzeug.wrappers import Response
 from lymph.config import ConfigurationError
 from lymph.core._system import inherited
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import ContainerSettings
-from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP
-from lymph.discovery.static import StaticServiceRegistryHub
-from lymph.events.local import LocalEventSystem
 from lymph.testing.waiting import eventually
 from lymph.web._serving.listening import ListeningSocket
 from lymph.web._serving.server import WebServer
@@ -124,24 +120,13 @@ class Hello(WebServiceInterface):
 
 
 @pytest.fixture
-def container() -> Iterator[Callable[..., ServiceContainer]]:
-    made: list[ServiceContainer] = []
-
+def container(new_container: Callable[[], ServiceContainer]) -> Callable[..., ServiceContainer]:
     def make(**config: Any) -> ServiceContainer:
-        made.append(
-            ServiceContainer(
-                MemoryTransport(network=MemoryNetwork()),
-                StaticServiceRegistryHub().create_registry(),
-                LocalEventSystem(),
-                ContainerSettings(drain_timeout=WAIT),
-            )
-        )
-        made[-1].install_interface(Hello, 'hello', None, config)
-        return made[-1]
+        container = new_container()
+        container.install_interface(Hello, 'hello', None, config)
+        return container
 
-    yield make
-    for each in made:
-        each.stop()
+    return make
 
 
 @pytest.fixture

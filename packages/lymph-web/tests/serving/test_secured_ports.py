@@ -19,11 +19,7 @@ from werkzeug.wrappers import Response
 
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.container import ServiceContainer
-from lymph.core.settings import ContainerSettings
-from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.base import HTTP
-from lymph.discovery.static import StaticServiceRegistryHub
-from lymph.events.local import LocalEventSystem
 from lymph.testing.waiting import eventually
 from lymph.web.interfaces import WebServiceInterface
 
@@ -59,27 +55,17 @@ class Secured(WebServiceInterface):
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., ServiceContainer]]:
+def serve(new_container: Callable[[], ServiceContainer]) -> Callable[..., ServiceContainer]:
     """Return a function that starts an interface with a section."""
-    made: list[ServiceContainer] = []
 
     def start(**section: Any) -> ServiceContainer:
-        made.append(
-            ServiceContainer(
-                MemoryTransport(network=MemoryNetwork()),
-                StaticServiceRegistryHub().create_registry(),
-                LocalEventSystem(),
-                ContainerSettings(drain_timeout=WAIT),
-            )
-        )
+        container = new_container()
         view = Configuration({'interfaces': {'shop': section}}).view('interfaces.shop')
-        made[-1].install_interface(Secured, 'shop', None, view)
-        made[-1].start()
-        return made[-1]
+        container.install_interface(Secured, 'shop', None, view)
+        container.start()
+        return container
 
-    yield start
-    for each in made:
-        each.stop()
+    return start
 
 
 @pytest.fixture
