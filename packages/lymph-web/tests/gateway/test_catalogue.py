@@ -239,6 +239,17 @@ def test_schemas_that_are_too_large_are_left_out():
     assert found[0].schema_problem == 'its schemas are too large'
 
 
+def test_methods_up_to_the_bound_stay_the_same_objects_until_one_changes(world, monkeypatch):
+    for module in ('catalogue', 'merging'):
+        monkeypatch.setattr(f'lymph.web._gateway.{module}.METHODS', 1)
+    world.start((New, 'shop', '1.0.0'))
+    catalogue = world.gateway('shop.*').gateway.catalogue
+    known = catalogue.methods()
+    assert [each.full_name for each in known] == ['shop.order']
+    world.start((New, 'shop', '1.0.0'))
+    assert catalogue.methods() is known
+
+
 def test_number_of_methods_is_bounded():
     reply = described(*((f'm{number}', {}) for number in range(METHODS + 100)))
     facts = {'shop': {None: read_description(reply, 'shop', None)}}

@@ -126,8 +126,9 @@ class Catalogue:
         methods = tuple(listed(facts, self._allowed))
         if len(methods) > METHODS:
             self._log.warn(_NAME, f'more than {METHODS} methods: the others are not described')
+            methods = methods[:METHODS]
         if methods != self._methods:  # else the documents that were made of them stay as they are
-            self._methods = methods[:METHODS]
+            self._methods = methods
         self._docs = {
             name: max((each.doc for each in versions.values()), default='')
             for name, versions in facts.items()
