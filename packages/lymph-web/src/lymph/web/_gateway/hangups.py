@@ -1,7 +1,7 @@
 """Gives up the call of a client that hangs up, if its method is one that can be cancelled.
 
-What can be seen of a client that hangs up is that it sends nothing more, and that may also be one
-that waits for its answer and has only closed its own side. So other calls go on.
+TCP only tells that a client sends nothing more. It may have gone, or it may have closed its sending
+side and still wait for the answer. So a call whose method cannot be cancelled goes on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HangUps:
     def watched(self, environ: WSGIEnvironment, name: str) -> Iterator[None]:
         """End what is in the block when the client of a call of `name` hangs up.
 
-        Raises CallProblem then. Servers other than lymph's own do not tell.
+        Raises CallProblem then. Under servers other than lymph's own, hang-ups are not noticed.
         """
         link = environ.get(LINK_KEY)
         if link is None:

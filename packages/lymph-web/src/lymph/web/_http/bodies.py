@@ -37,8 +37,8 @@ _FAULTS: dict[int, Callable[[str], HTTPException]] = {
 class Body:
     """``wsgi.input`` of one request.
 
-    `proceed` asks a client for the body that waits to be asked. Reading waits for the client, as
-    `incoming` does, but for what an application leaves unread. It raises errors of HTTP: 413
+    `proceed` sends 100 Continue to a client that waits for it. Reading waits for the client, as
+    `incoming` does; skipping what an application leaves unread does not. It raises HTTP errors: 413
     beyond `max_body_size`, 408 when the client stalls or takes longer than `body_timeout`, 400 when
     it goes away or its chunks are malformed.
     """

@@ -21,9 +21,9 @@ class Region(NamedTuple):
 
 
 class FileBody:
-    """The rest of `file`, from where it stands; needs no more than `read`.
+    """The rest of `file`, from its current position; the file only has to have `read`.
 
-    It can be sought, where the file can, so that a range of it need not be read from the beginning.
+    It is seekable if the file is, so that a range of it need not be read from the beginning.
     `warm(descriptor, start, size)` is called before a block of a regular file is read.
     """
 
@@ -58,7 +58,7 @@ class FileBody:
             self.file.close()
 
     def seekable(self) -> bool:
-        """Tell whether the file can be sought."""
+        """Tell whether the file is seekable."""
         if hasattr(self.file, 'seekable'):
             return bool(self.file.seekable())
         return hasattr(self.file, 'seek')

@@ -1,4 +1,4 @@
-"""How much of its server a client may take: sizes, waiting times, connections."""
+"""Limits of what a client may use: sizes, waiting times, connections."""
 
 from __future__ import annotations
 

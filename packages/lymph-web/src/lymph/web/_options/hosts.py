@@ -116,7 +116,7 @@ class Hosts:
 
 
 def _place(authority: str) -> Place:
-    """Return name and port of what `is_authority` takes, in one form for each name."""
+    """Return the name, in its normal form, and the port of a valid authority."""
     name, colon, port = authority.lower().rpartition(':')
     if not colon or port.endswith(']'):
         name, port = authority.lower(), ''

@@ -1,8 +1,8 @@
 """One request and its answer, on its way from a WSGI application to the client.
 
-An application that fails before the first byte of its answer has left is answered for, as one whose
-handler has raised. Of an answer that fails later, or does not keep to its length, the rest is
-missing: the connection closes, so that nothing can be taken for it.
+If an application fails before the first byte of its answer is sent, the client gets an error page,
+as if a handler had failed. If an answer fails later, or does not keep to its length, the connection
+closes, so that nothing can be taken for the missing rest.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ExchangeHost(Protocol):
     """What an answer needs of the server."""
 
     limits: Limits
-    #: answers for an application that fails
+    #: makes the answer if the application fails
     faults: ErrorAnswers
     #: the WSGI environment that all requests share
     environ: dict[str, Any]

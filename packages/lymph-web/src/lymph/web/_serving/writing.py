@@ -90,7 +90,7 @@ class WritingLink(WaitingLink):
                     sent += self._write(data[sent:])
 
     def send_file(self, descriptor: int, start: int, size: int) -> int:
-        """Write a part of a file, but for TLS; return how much of it there was.
+        """Write a part of a file, without TLS; return how many bytes of it there were.
 
         Raises ClientGone, and OSError if the file cannot be read.
         """
