@@ -36,7 +36,7 @@ def test_filter_leaves_the_methods_that_have_all_words(open_page: Open) -> None:
     field.fill('capital')  # in the docstring
     expect(page.locator('#count')).to_have_text(re.compile(r'^1 of \d+ methods$'))
     field.fill('nonsense')
-    expect(page.locator('#count')).to_have_text('No method fits the filter')
+    expect(page.locator('#count')).to_have_text('No method matches the filter')
     field.press('Escape')
     expect(page.locator('#count')).to_have_text(COUNT)
 

@@ -81,7 +81,7 @@ export class EventsView {
     this.say('Connecting…');
     listen(url, sharedFields(), this.running.signal, {
       open: () => this.say(`Listening to ${types.join(', ')}.`),
-      lost: () => this.say('The connection is lost. Connecting again…'),
+      lost: () => this.say('Connection lost. Reconnecting…'),
       refused: (text) => this.stop(`Refused: ${text}`),
       event: (event) => this.add(event),
     });
@@ -106,7 +106,7 @@ export class EventsView {
 
   add({ type, data }) {
     if (type === BEHIND) {
-      this.say('This page was too slow, so it has lost events.');
+      this.say('This page was too slow: some events were lost.');
       return;
     }
     const time = new Date();

@@ -83,7 +83,7 @@ export class Listing {
     const counted = `${all} ${all === 1 ? 'method' : 'methods'}`;
     if (all === 0) this.status.textContent = 'No methods';
     else if (words.length === 0) this.status.textContent = counted;
-    else this.status.textContent = shown === 0 ? 'No method fits the filter' : `${shown} of ${counted}`;
+    else this.status.textContent = shown === 0 ? 'No method matches the filter' : `${shown} of ${counted}`;
   }
 
   links() {

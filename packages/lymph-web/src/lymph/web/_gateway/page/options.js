@@ -111,12 +111,12 @@ export class CallOptions {
       [
         this.key,
         /^[ -~]{0,255}$/.test(key),
-        'Idempotency key: expected at most 255 letters, digits and signs of ASCII.',
+        'Idempotency key: expected at most 255 ASCII letters, digits and symbols.',
       ],
       [
         this.authorization,
         /^[ -~]*$/.test(authorization.trim()),
-        'Authorization: expected letters, digits and signs of ASCII.',
+        'Authorization: expected ASCII letters, digits and symbols.',
       ],
     ];
     for (const [{ input }, fits, text] of rules) {

@@ -79,7 +79,7 @@ export function failed(error, again) {
   );
 }
 
-/** Return the view of a method whose description makes no sense. */
+/** Return the view of a method whose description is malformed. */
 export function broken(name) {
   return el(
     'div',
@@ -89,7 +89,7 @@ export function broken(name) {
   );
 }
 
-/** Return the view of an address that is none. */
+/** Return the view of an address of no known method. */
 export function unknown(name) {
   return el(
     'div',
