@@ -114,6 +114,14 @@ def test_requests_over_tls_are_answered_on_one_connection(connect):
     assert client.ask('GET', '/') == b'https from 127.0.0.1'
 
 
+@pytest.mark.parametrize(('ip', 'host'), [('::1', '::1'), ('::', '127.0.0.1')])
+def test_clients_of_both_families_are_answered_and_have_their_usual_address(serve, ip, host):
+    container = serve(ip=ip)
+    (instance,) = container.registry.get('shop', HTTP)
+    with socket.create_connection((host, instance.http_port), timeout=WAIT) as sock:
+        assert Client(sock).ask('GET', '/') == f'http from {host}'.encode()
+
+
 def test_instance_is_announced_with_its_scheme(secured):
     assert secured.http_url == f'https://127.0.0.1:{secured.http_port}'
 

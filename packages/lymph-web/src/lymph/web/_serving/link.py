@@ -36,6 +36,7 @@ __all__ = ['HttpLink', 'LinkHost']
 _READ = 16 * 1024  # bytes
 _AHEAD = 32 * 1024  # bytes that are read before an application asks for them
 _LEFT = 64 * 1024  # bytes that are read at the end
+_MAPPED = '::ffff:'  # before an IPv4 address in an IPv6 one
 
 
 class LinkHost(WritingHost, Protocol):
@@ -81,7 +82,7 @@ class HttpLink(WritingLink):
     ) -> None:
         super().__init__(sock, host, wire)
         #: IP address and port of the client; None for a Unix socket
-        self.peer = (str(address[0]), str(address[1])) if isinstance(address, tuple) else None
+        self.peer = _peer(address) if isinstance(address, tuple) else None
         self.closed = False
         self.connection = HttpConnection(host.limits, host.splitter)
         self._host = host
@@ -353,3 +354,11 @@ class HttpLink(WritingLink):
         client = 'a client' if peer is None else join_address(peer[0], int(peer[1]))
         cause = client if peer is None else peer[0]
         self._host.limited_log.write(level, cause, '%s: %s', client, text, exc_info=error)
+
+
+def _peer(address: tuple[Any, ...]) -> tuple[str, str]:
+    """Return IP address and port; an IPv4 client of an IPv6 socket has its IPv4 address."""
+    host = str(address[0])
+    if host.startswith(_MAPPED) and '.' in host:
+        host = host.removeprefix(_MAPPED)
+    return host, str(address[1])
