@@ -14,10 +14,13 @@ import gevent
 import gevent.ssl
 import pytest
 from gevent import socket
+from gevent.event import Event
 from werkzeug.routing import Map, Rule
+from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from lymph.config import Configuration, ConfigurationError
+from lymph.core.backends import get_ident
 from lymph.core.container import ServiceContainer
 from lymph.discovery.base import HTTP
 from lymph.testing.waiting import eventually
@@ -28,12 +31,15 @@ Pair = tuple[Path, Path]
 
 
 class Secured(WebServiceInterface):
+    go_on = Event()
     url_map = Map(
         [
             Rule('/', endpoint='index'),
             Rule('/size', endpoint='size'),
             Rule('/large', endpoint='large'),
             Rule('/cut', endpoint='cut'),
+            Rule('/parts', endpoint='parts'),
+            Rule('/file', endpoint='file'),
         ]
     )
 
@@ -45,6 +51,17 @@ class Secured(WebServiceInterface):
 
     def large(self, request):
         return Response(b'x' * 5_000_000)
+
+    def parts(self, request):
+        def parts() -> Iterator[bytes]:
+            yield b'first'
+            assert self.go_on.wait(WAIT)
+            yield b'second'
+
+        return Response(parts())
+
+    def file(self, request):
+        return send_file(request.args['path'], request.environ, conditional=True)
 
     def cut(self, request):
         def parts() -> Iterator[bytes]:
@@ -112,6 +129,58 @@ def test_requests_over_tls_are_answered_on_one_connection(connect):
     assert client.ask('POST', '/size', bytes(1_000_000)) == b'1000000'
     assert client.ask('GET', '/large') == b'x' * 5_000_000
     assert client.ask('GET', '/') == b'https from 127.0.0.1'
+
+
+def test_each_part_of_a_stream_leaves_at_once_over_tls_too(connect):
+    client = Client(connect())
+    client.request('GET', '/parts')
+    answer = client.getresponse()
+    assert answer.read(5) == b'first'
+    Secured.go_on.set()
+    assert answer.read() == b'second'
+
+
+def test_files_leave_whole_or_in_part_over_tls_and_are_read_in_a_thread(
+    connect, tmp_path, monkeypatch
+):
+    path = tmp_path / 'file.bin'
+    path.write_bytes(bytes(range(256)) * 1000)
+    loop, read = get_ident(), []
+
+    def cold(descriptor: int, buffers: Any, at: int, flags: int) -> int:
+        raise BlockingIOError
+
+    def pread(descriptor: int, size: int, start: int) -> bytes:
+        assert get_ident() != loop
+        read.append(size)
+        return b''
+
+    monkeypatch.setattr(os, 'preadv', cold)
+    monkeypatch.setattr(os, 'pread', pread)
+    client = Client(connect())
+    assert client.ask('GET', f'/file?path={path}') == path.read_bytes()
+    assert sum(read) >= 256_000
+    client.request('GET', f'/file?path={path}', headers={'Range': 'bytes=1000-'})
+    answer = client.getresponse()
+    assert (answer.status, answer.read()) == (206, path.read_bytes()[1000:])
+
+
+def test_drain_answers_a_connection_whose_handshake_has_not_begun(serve, pair):
+    tls = {'certificate': str(pair[0]), 'key': str(pair[1])}
+    container = serve(tls=tls)
+    (instance,) = container.registry.get('shop', HTTP)
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(pair[0])
+    with socket.create_connection(('127.0.0.1', instance.http_port), timeout=WAIT) as plain:
+        draining = gevent.spawn(container.drain)
+        eventually(lambda: container.draining)
+        with context.wrap_socket(plain, server_hostname='localhost') as sock:
+            client = Client(sock)
+            client.request('GET', '/')
+            answer = client.getresponse()
+            assert answer.read() == b'https from 127.0.0.1'
+            assert answer.will_close
+        draining.get(timeout=WAIT)
 
 
 @pytest.mark.parametrize(('ip', 'host'), [('::1', '::1'), ('::', '127.0.0.1')])
