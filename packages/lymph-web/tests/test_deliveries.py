@@ -12,8 +12,11 @@ from typing import Any
 
 import gevent
 import pytest
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Response
 
 from lymph.web._answering.faults import ErrorAnswers
+from lymph.web.interfaces import WebServiceInterface
 
 OK = '200 OK'
 FIVE = [('Content-Length', '5')]
@@ -157,6 +160,56 @@ def test_connection_headers_are_set_only_by_the_server(server):
     assert found.keys() == {'content-length', 'date', 'x-own'}
     assert rest.startswith(b'0\r\n\r\n')
     assert follows(rest[5:])
+
+
+class Recording:
+    """A socket that records what each write has sent."""
+
+    def __init__(self, sock: Any) -> None:
+        self._socket = sock
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes) -> int:
+        size: int = self._socket.send(data)
+        self.sent.append(bytes(data[:size]))
+        return size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'writes'), [([b'a', b'b'], 1), ([], 1), ((b'ab',), 1), (iter([b'a', b'b']), 3)]
+)
+def test_answer_is_one_write_and_a_stream_one_for_each_part(start_server, connect, parts, writes):
+    def application(environ, start_response):
+        link = environ['lymph.link']
+        link.socket = Recording(link.socket)
+        sockets.append(link.socket)
+        start_response('200 OK', [])
+        return parts
+
+    sockets: list[Recording] = []
+    client = connect(start_server(application))
+    client.get()
+    assert client.answer().body == (b'ab' if parts else b'')
+    assert [len(each.sent) for each in sockets] == [writes]
+    assert b'a' in sockets[0].sent[0].partition(b'\r\n\r\n')[2] or not parts
+
+
+class Recorded(WebServiceInterface):
+    url_map = Map([Rule('/', endpoint='index')])
+
+    def index(self, request):
+        link = request.environ['lymph.link']
+        self.socket = link.socket = Recording(link.socket)
+        return Response('ab')
+
+
+def test_response_of_a_method_is_one_write(start_interface):
+    web = start_interface(Recorded, {'trusted_proxies': ['unix'], 'cookies': {'secure': True}})
+    assert web.ask('/').body == b'ab'
+    assert len(web.interface.socket.sent) == 1
 
 
 def test_application_may_close_the_connection(server):
