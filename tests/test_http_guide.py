@@ -8,16 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from werkzeug.test import Client
 
+from lymph.config import ConfigurationError
 from lymph.core.container import ServiceContainer
 from lymph.core.settings import ContainerSettings
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.null import NullEventSystem
+from lymph.web._options.collected import KEYS
 
 GUIDE = (Path(__file__).parents[1] / 'docs' / 'http.md').read_text()
 BLOCKS = re.findall(r'^```python\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+SECTIONS = [
+    section
+    for block in re.findall(r'^```yaml\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+    for section in yaml.safe_load(block)['interfaces'].values()
+]
+TABLES = {
+    name: re.findall(r'^\| `(\w+)` \|', rows, re.MULTILINE)
+    for name, rows in re.findall(r'^\| key of `(\w+)` .+\n((?:\|.+\n)+)', GUIDE, re.MULTILINE)
+}
 
 
 @pytest.fixture(scope='module')
@@ -92,3 +104,17 @@ def test_middleware_answers_for_static_files(client, monkeypatch):
     site = client('Site')
     assert [site.get('/').text, site.get('/').text] == ['welcome', 'welcome back']
     assert site.get('/static/guestbook.css').mimetype == 'text/css'
+
+
+@pytest.mark.parametrize('section', SECTIONS, ids=lambda section: '-'.join(section))
+def test_sections_of_the_guide_are_accepted_and_have_no_unknown_key(client, section):
+    assert section.keys() - {'class'} <= set(KEYS)
+    client('Shelf', **{key: value for key, value in section.items() if key != 'class'})
+
+
+@pytest.mark.parametrize('name', TABLES)
+def test_tables_of_the_guide_have_all_keys_of_their_sections(client, name):
+    with pytest.raises(ConfigurationError, match='unknown option') as caught:
+        client('Shelf', **{name: {'unknown': 1}})
+    (listed,) = re.findall(r'there are: (.*?)\)', str(caught.value))
+    assert sorted(TABLES[name]) == listed.split(', ')

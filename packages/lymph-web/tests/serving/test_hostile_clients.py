@@ -34,7 +34,7 @@ SOON = 0.05  # seconds: what a call may take
 LIMIT = 1_000_000  # bytes of a body
 IDLE = 10_000  # connections
 BURST = 3000  # connections that send a request at the same moment
-MOST_EACH = 20_000  # bytes of an idle connection
+MOST_EACH = 4_000  # bytes of an idle connection
 SPARE = 500  # descriptors for everything else in the process of the tests
 
 SHORT = {'max_body_size': LIMIT, 'header_timeout': 0.5, 'body_timeout': 0.8, 'stall_timeout': 0.4}
