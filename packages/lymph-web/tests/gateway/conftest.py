@@ -140,10 +140,13 @@ class World:
         """Start a container with a shop and secrets, and return the shop."""
         return self.start((Shop, 'shop', version), (Secrets, 'secrets'))[0]
 
-    def gateway(self, *allow: str, **config: Any) -> Asking:
-        """Start a container with a gateway, and return a client of it."""
-        (gateway,) = self.start((Gateway, 'api', None, {'allow': [*allow], **config}))
-        return Asking(gateway)
+    def gateway(self, *allow: str, beside: Any = None, **config: Any) -> Asking:
+        """Start a container with a gateway, and return a client of it.
+
+        `beside` is another interface for the container.
+        """
+        section = {'allow': [*allow], **config}
+        return Asking(self.start(*[beside] * bool(beside), (Gateway, 'api', None, section))[-1])
 
     def stop(self) -> None:
         for container in reversed(self.containers):
