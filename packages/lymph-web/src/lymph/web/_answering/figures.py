@@ -4,10 +4,10 @@
 name              tags                value
 ================  ==================  ==============================================================
 http.answered     interface, status   answers that have begun, without those to health checks
-http.seconds      interface           from arrival to the begin of these answers, all together
+http.seconds      interface           in total, from arrival to the beginning of these answers
 http.running      interface           requests that are being answered
 http.waiting      interface           requests that wait for a place of `wsgi_pool_size`
-http.refused      interface           requests that got 503 since there was no place
+http.refused      interface           requests that got 503 because no place was free
 http.connections  interface           open connections
 ================  ==================  ==============================================================
 """
@@ -39,7 +39,7 @@ class AnswerCounts:
 
 
 class Serving(Protocol):
-    """What the metrics tell of a server."""
+    """What the metrics need of a server."""
 
     @property
     def links(self) -> Collection[Any]:
