@@ -240,3 +240,4 @@ def test_debugger_needs_the_option_and_a_loopback_address(
     assert logged in caplog.text
     assert ('in a debugger' in caplog.text or 'no debugger' in caplog.text) == debug
     assert ('ZeroDivisionError' in response.text) == (expected or 'debug' in section)
+    assert ('Server-Timing' in response.headers) == (expected or 'debug' in section)

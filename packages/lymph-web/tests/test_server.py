@@ -77,7 +77,7 @@ class Pages:
             yield b'-'
             yield request.stream.read()
 
-        return Response(parts(), headers={'HttpConnection': 'close'})
+        return Response(parts(), headers={'Connection': 'close'})
 
     def forgetful(self, request: Request) -> Response:
         gevent.Timeout(0.05).start()
@@ -268,6 +268,17 @@ def test_malformed_chunks_are_rejected(serve, connect, chunk):
     answer = client.answer()
     assert (answer.status, answer.closes) == (400, True)
     assert client.at_end()
+
+
+def test_trailers_are_dropped_and_change_no_request(serve, connect, pages):
+    client = connect(serve())
+    client.get('/echo', 'Transfer-Encoding: chunked', 'Trailer: X-Late', method='POST')
+    client.send('2\r\nab\r\n0\r\nX-Late: 1\r\nCookie: a=1\r\n\r\n')
+    assert client.answer().body == b'ab'
+    assert not {'HTTP_X_LATE', 'HTTP_COOKIE'} & pages.environ.keys()
+    client.get()
+    assert client.answer().body == b'hello'
+    assert not {'HTTP_X_LATE', 'HTTP_COOKIE'} & pages.environ.keys()
 
 
 def test_http_100_continue_is_sent_only_when_the_body_is_read(serve, connect):
