@@ -19,6 +19,7 @@ from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.backoff import Backoff
 from lymph.events.kombu import KombuEventSystem
 from lymph.testing.faults.proxy import FaultProxy
+from lymph.testing.waiting import eventually
 from lymph.web.gateway import Gateway
 
 WAIT = 30.0
@@ -36,8 +37,8 @@ def start() -> Iterator[Callable[..., ServiceContainer]]:
     """Start containers whose events a broker carries, with or without a gateway."""
     started = []
 
-    def start(url: str, gateway: bool = False) -> ServiceContainer:
-        config = Configuration({'events': {'urls': url, 'heartbeat': 1}})
+    def start(url: str, gateway: bool = False, **keys: Any) -> ServiceContainer:
+        config = Configuration({'events': {'urls': url, 'heartbeat': 1, **keys}})
         container = ServiceContainer(
             MemoryTransport(network=MemoryNetwork()),
             StaticServiceRegistryHub().create_registry(),
@@ -120,6 +121,33 @@ def test_stream_goes_on_after_the_connection_to_the_broker_was_cut(url, start, s
         while (body := bodies(client, 1)[0]) == {'n': 0}:  # may arrive twice
             pass
         assert body == {'n': 1}
+        serving.stop()
+
+
+def test_client_is_told_to_come_back_while_the_broker_cannot_be_reached(url, start, stream):
+    parts = urlsplit(url)
+    with FaultProxy('127.0.0.1', parts.port or 0) as proxy:
+        reached = url.replace(f':{parts.port}', f':{proxy.port}')
+        serving = start(reached, gateway=True, confirm_timeout=0.2)
+        (gateway,) = serving.interfaces
+        proxy.refuse()
+        proxy.cut()
+        eventually(lambda: not proxy.connections)
+
+        def asked() -> bytes:
+            address = '127.0.0.1', gateway.http_port
+            with socket.create_connection(address, timeout=WAIT) as client:
+                client.sendall(b'GET /api/events?type=plain HTTP/1.0\r\n\r\n')
+                return client.recv(10_000)
+
+        head = asked()
+        assert b' 503 ' in head
+        assert b'Retry-After:' in head
+        proxy.heal()
+        eventually(lambda: b' 200 ' in asked(), timeout=WAIT)
+        client, emitter = stream(serving, 'type=plain'), start(url)
+        emitter.emit_event('plain', {'n': 1})
+        assert bodies(client, 1) == [{'n': 1}]
         serving.stop()
 
 
