@@ -13,6 +13,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from lymph.web._gateway.descriptions import AllowedMethod
 from lymph.web._gateway.responses import PROBLEM
 from lymph.web._gateway.schema_names import Components
+from lymph.web._options.deadlines import TIMEOUT_HEADER
 
 __all__ = ['openapi_document']
 
@@ -70,7 +71,7 @@ _VERSION: Final[Facts] = {
     'schema': {'type': 'string', 'pattern': r'^[0-9]{1,9}(\.[0-9]{1,9}){0,2}$'},
 }
 _TIMEOUT: Final[Facts] = {
-    'name': 'X-Request-Timeout',
+    'name': TIMEOUT_HEADER,
     'in': 'header',
     'description': 'Seconds to wait for the result; can only shorten what the gateway allows.',
     'schema': {'type': 'number', 'minimum': 0.001, 'maximum': 31536000},
@@ -106,7 +107,7 @@ def openapi_document(
     methods: Iterable[AllowedMethod],
     docs: Mapping[str, str],
     faces: Mapping[str, Any] | None = None,
-    timeout_header: str = _TIMEOUT['name'],
+    timeout_header: str = TIMEOUT_HEADER,
 ) -> Facts:
     """Return the document about methods; `docs` are the docstrings of their interfaces.
 

@@ -25,10 +25,10 @@ from lymph.core.backends import in_thread
 from lymph.web._gateway.json_values import parse_json, read_arguments
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.responses import BEGUN_KEY
+from lymph.web._options.deadlines import TIMEOUT_HEADER
 
-__all__ = ['SHORT', 'TIMEOUT_HEADER', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
+__all__ = ['SHORT', 'Asked', 'asked_timeout', 'parse_arguments', 'read_request']
 
-TIMEOUT_HEADER: Final = 'X-Request-Timeout'
 #: bytes of a body that are parsed at once; longer ones in a native thread
 SHORT: Final = 32 * 1024
 _SECONDS: Final = re.compile(r'[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?')

@@ -8,7 +8,7 @@ from typing import ClassVar
 from lymph.config import ConfigView
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.idempotency import IdempotencySettings
-from lymph.web._gateway.requests import TIMEOUT_HEADER
+from lymph.web._options.deadlines import TIMEOUT_HEADER
 
 __all__ = ['CallSettings']
 

@@ -25,9 +25,10 @@ from lymph.web._http.opening import is_field_name
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ['RequestDeadlines', 'bounded_wait', 'seconds_in']
+__all__ = ['TIMEOUT_HEADER', 'RequestDeadlines', 'bounded_wait', 'seconds_in']
 
-_HEADER: Final = 'X-Request-Timeout'
+#: the default of `timeout_header`
+TIMEOUT_HEADER: Final = 'X-Request-Timeout'
 _SECONDS: Final = re.compile(r'[0-9]{1,9}(?:\.[0-9]{1,9})?')
 
 
@@ -56,11 +57,12 @@ class RequestDeadlines:
     @classmethod
     def from_config(cls, view: ConfigView, anyone: bool = False) -> RequestDeadlines | None:
         """Read the keys; None if nothing can set a deadline. Raises ConfigurationError."""
-        header = view.get_line('timeout_header', _HEADER)
+        header = view.get_line('timeout_header', TIMEOUT_HEADER)
         if not is_field_name(header) or '_' in header:
             found = view.describe('timeout_header')
             raise view.error(
-                'timeout_header', f"expected a header field such as '{_HEADER}', found {found}"
+                'timeout_header',
+                f"expected a header field such as '{TIMEOUT_HEADER}', found {found}",
             )
         timeout = view.get_seconds('timeout', None)
         if timeout is None and not anyone and view.get_raw('trusted_proxies') is None:

@@ -48,7 +48,8 @@ from lymph.web._gateway.mcp.versions import (
     unsupported,
 )
 from lymph.web._gateway.problems import CallProblem
-from lymph.web._gateway.requests import SHORT, TIMEOUT_HEADER, asked_timeout
+from lymph.web._gateway.requests import SHORT, asked_timeout
+from lymph.web._options.deadlines import TIMEOUT_HEADER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
