@@ -11,13 +11,14 @@ import json
 import resource
 import signal
 import socket as stdlib_socket
+import ssl
 import statistics
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ LIMIT = 1_000_000  # bytes of a body
 IDLE = 10_000  # connections
 BURST = 3000  # connections that send a request at the same moment
 MOST_EACH = 4_000  # bytes of an idle connection
+OVER_TLS = 300  # idle connections
+MOST_OVER_TLS = 40_000  # bytes of each
 SPARE = 500  # descriptors for everything else in the process of the tests
 
 SHORT = {'max_body_size': LIMIT, 'header_timeout': 0.5, 'body_timeout': 0.8, 'stall_timeout': 0.4}
@@ -287,6 +290,27 @@ def test_idle_connections_cost_little_hold_nobody_up_and_their_memory_comes_back
     assert after['blocks'] - before['blocks'] < 0.1 * (peaks[0]['blocks'] - before['blocks'])
     # the workers that have answered the burst stay
     assert peaks[1]['memory'] - peaks[0]['memory'] < 0.3 * each * count
+
+
+def test_idle_connections_over_tls_cost_little(pair, trusting):
+    context = trusting(pair[0])
+    tls = {'certificate': str(pair[0]), 'key': str(pair[1])}
+
+    def connect() -> ssl.SSLSocket:
+        plain = stdlib_socket.create_connection(('127.0.0.1', service.port), timeout=WAIT)
+        sock = context.wrap_socket(plain, server_hostname='localhost')
+        sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        assert sock.recv(1000).startswith(b'HTTP/1.1 200 OK')
+        return sock
+
+    with serving({**LONG, 'tls': tls}) as service, ExitStack() as stack:
+        stack.enter_context(connect())  # what the first one costs once
+        before = service.facts()
+        for _ in range(OVER_TLS):
+            stack.enter_context(connect())
+        each = (service.facts()['memory'] - before['memory']) / OVER_TLS
+        print(f'{OVER_TLS} idle connections over TLS, {each:.0f} bytes each')
+        assert each < MOST_OVER_TLS
 
 
 def usage(service: Service, count: int) -> Iterator[dict[str, Any]]:
