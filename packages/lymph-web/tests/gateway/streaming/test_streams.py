@@ -409,7 +409,8 @@ def test_stream_does_not_outlast_its_next_heartbeat_in_a_drain(serve, monkeypatc
     world = serve(heartbeat=0.05)
     client = world.ask('?type=plain').open()
     monkeypatch.setattr(world.container, 'draining', True)  # calls still arrive
-    assert client.event() is None
+    with gevent.Timeout(WAIT):
+        assert client.event() is None
     eventually(lambda: open_streams(world) == 0)
     monkeypatch.undo()
 
