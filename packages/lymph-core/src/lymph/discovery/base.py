@@ -20,6 +20,7 @@ from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.core._system.refusals import was_stopped
 from lymph.core.components import Component
 from lymph.core.facts import check_facts, check_name
+from lymph.core.monitoring.connection_states import ConnectionState
 from lymph.core.services import Change, Connector, Service, ServiceInstance
 from lymph.exceptions import LookupFailure, RegistrationFailure
 
@@ -63,6 +64,13 @@ class BaseServiceRegistry(Component, ABC):
     def description(self) -> str:
         """The kind of the registry and its location, as text for an operator."""
         return type(self).__name__
+
+    def connection_state(self) -> ConnectionState | None:
+        """Return the state of the connection to the server; None if there is no server.
+
+        Never waits; may be called by another native thread.
+        """
+        return None
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseServiceRegistry:

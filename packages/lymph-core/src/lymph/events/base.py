@@ -32,6 +32,7 @@ from lymph.core._system.threads import get_ident
 from lymph.core._work.handling import HandlerWork
 from lymph.core.components import Component
 from lymph.core.events import Event
+from lymph.core.monitoring.connection_states import ConnectionState
 from lymph.events.deadletters import DeadLetters
 from lymph.events.queues import Queues
 from lymph.exceptions import WrongThread
@@ -97,6 +98,13 @@ class BaseEventSystem(Component, ABC):
     def __init__(self, **kwargs: Unpack[ComponentParts]) -> None:
         super().__init__(**kwargs)
         self._thread = get_ident()
+
+    def connection_state(self) -> ConnectionState | None:
+        """Return the state of the connection to the server; None if there is no server.
+
+        Never waits; may be called by another native thread.
+        """
+        return None
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> BaseEventSystem:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.core.monitoring.metrics import Aggregate, Callable, Counter, Gauge, Metric, TaggedCounter
+from lymph.core.monitoring.metrics import (
+    Aggregate,
+    Callable,
+    Counter,
+    Gauge,
+    Generator,
+    Metric,
+    TaggedCounter,
+)
 
 
 def test_a_gauge_goes_up_and_down():
@@ -21,6 +29,19 @@ def test_a_callable_is_read_each_time():
     metric = Callable('size', lambda: next(values), {'a': 'b'})
     assert list(metric) == [('size', 1, {'a': 'b'})]
     assert list(metric) == [('size', 2, {'a': 'b'})]
+
+
+def test_a_generator_yields_what_its_function_yields_each_time():
+    depths = {'a': 1}
+
+    def depth():
+        for queue, value in depths.items():
+            yield 'depth', value, {'queue': queue}
+
+    metrics = Aggregate([Generator(depth)], tags={'host': 'x'})
+    assert list(metrics) == [('depth', 1, {'queue': 'a', 'host': 'x'})]
+    depths['b'] = 2
+    assert len(list(metrics)) == 2
 
 
 def test_a_counter_goes_up():

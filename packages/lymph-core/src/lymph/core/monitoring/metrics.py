@@ -14,7 +14,17 @@ from typing import TypeVar
 from lymph.config.printable import quoted
 from lymph.core.failures import Killed, described, log_failure
 
-__all__ = ['Aggregate', 'Callable', 'Counter', 'Gauge', 'Metric', 'Sample', 'TaggedCounter', 'Tags']
+__all__ = [
+    'Aggregate',
+    'Callable',
+    'Counter',
+    'Gauge',
+    'Generator',
+    'Metric',
+    'Sample',
+    'TaggedCounter',
+    'Tags',
+]
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +109,16 @@ class TaggedCounter(Metric):
     def __iter__(self) -> Iterator[Sample]:
         for key, value in list(self._values.items()):
             yield self.name, value, {**self.tags, **dict(key)}
+
+
+class Generator:
+    """Metrics that a function yields as (name, value, tags) triples each time they are read."""
+
+    def __init__(self, func: _Callable[[], Iterable[Sample]]) -> None:
+        self.func = func
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.func())
 
 
 class Aggregate:
