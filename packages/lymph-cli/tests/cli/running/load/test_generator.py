@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from lymph.cli._running.load.generator import Generator
+from lymph.cli._running.load.generator import LoadGenerator
 from lymph.cli._running.load.plan import Plan
 from lymph.core import trace
 from lymph.exceptions import LookupFailure, Timeout
@@ -42,7 +42,7 @@ class Calls:
 
 def test_number_and_concurrency_of_calls_are_as_requested() -> None:
     calls = Calls()
-    generator = Generator(calls, Plan(200, 7, None))
+    generator = LoadGenerator(calls, Plan(200, 7, None))
     generator.run()
     assert (calls.made, generator.tally.calls, generator.cut) == (200, 200, 0)
     assert calls.most_at_once == 7
@@ -51,14 +51,14 @@ def test_number_and_concurrency_of_calls_are_as_requested() -> None:
 def test_callers_are_greenlets_that_make_many_calls_under_one_trace() -> None:
     calls = Calls()
     trace.set_id('one-load')
-    Generator(calls, Plan(100, 3, None)).run()
+    LoadGenerator(calls, Plan(100, 3, None)).run()
     assert len(calls.callers) == 1 + 3  # the first call is made alone
     assert calls.traces == {'one-load'}
 
 
 def test_calls_begin_until_the_time_is_over() -> None:
     calls = Calls()
-    generator = Generator(calls, Plan(None, 2, 0.05))
+    generator = LoadGenerator(calls, Plan(None, 2, 0.05))
     generator.run()
     assert generator.seconds >= 0.05
     assert generator.tally.calls == calls.made > 0
@@ -69,7 +69,7 @@ def test_failures_are_counted_and_do_not_end_the_load() -> None:
         if number % 3 == 0:
             raise Timeout('late')
 
-    generator = Generator(Calls(fail_every_third), Plan(30, 4, None))
+    generator = LoadGenerator(Calls(fail_every_third), Plan(30, 4, None))
     generator.run()
     assert {name: each.count for name, each in generator.tally.outcomes.items()} == {
         'ok': 20,
@@ -83,7 +83,7 @@ def test_wrong_usage_is_sent_once() -> None:
 
     calls = Calls(fail)
     with pytest.raises(LookupFailure):
-        Generator(calls, Plan(1000, 10, None)).run()
+        LoadGenerator(calls, Plan(1000, 10, None)).run()
     assert calls.made == 1
 
 
@@ -92,7 +92,7 @@ def test_service_that_disappears_later_does_not_end_the_load() -> None:
         if number > 1:
             raise LookupFailure('nobody')
 
-    generator = Generator(Calls(fail), Plan(5, 2, None))
+    generator = LoadGenerator(Calls(fail), Plan(5, 2, None))
     generator.run()
     assert (generator.tally.calls, generator.tally.failures) == (5, 4)
 
@@ -107,7 +107,7 @@ def test_interrupted_load_has_counted_finished_calls() -> None:
             forever.wait()
 
     calls = Calls(get_stuck)
-    generator = Generator(calls, Plan(1000, 4, None))
+    generator = LoadGenerator(calls, Plan(1000, 4, None))
 
     def stop_when_stuck() -> None:
         eventually(lambda: len(stuck) == 4)
@@ -126,5 +126,5 @@ def test_bug_ends_the_load_and_is_raised() -> None:
 
     calls = Calls(fail)
     with pytest.raises(ZeroDivisionError):
-        Generator(calls, Plan(1000, 4, None)).run()
+        LoadGenerator(calls, Plan(1000, 4, None)).run()
     assert calls.made < 20

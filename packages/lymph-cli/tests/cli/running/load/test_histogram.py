@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.cli._running.load.histogram import GROWTH, LEAST, MOST, Histogram
+from lymph.cli._running.load.histogram import GROWTH, LEAST, MOST, Durations
 
 DURATIONS = st.lists(st.floats(LEAST, MOST), min_size=1, max_size=200)
 ANYTHING = st.lists(st.floats(0, 1e12), min_size=1, max_size=200)
@@ -16,8 +16,8 @@ SHARES = st.floats(0, 1)
 ROUNDING = 1 + 1e-9
 
 
-def histogram(durations: list[float]) -> Histogram:
-    made = Histogram()
+def histogram(durations: list[float]) -> Durations:
+    made = Durations()
     for duration in durations:
         made.record(duration)
     return made
@@ -86,6 +86,6 @@ def test_memory_does_not_grow_with_the_range_or_number_of_durations() -> None:
 
 
 def test_empty_histogram_has_no_figures() -> None:
-    empty = Histogram()
+    empty = Durations()
     assert (empty.quantile(0.5), empty.mean, empty.least, empty.most) == (None, None, None, None)
     assert empty.rows(10) == []

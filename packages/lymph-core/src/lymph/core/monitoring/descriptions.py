@@ -13,12 +13,12 @@ from __future__ import annotations
 import threading
 from typing import Final, Literal, NamedTuple
 
-__all__ = ['Description', 'MetricKind', 'describe', 'description', 'descriptions']
+__all__ = ['MetricDescription', 'MetricKind', 'describe', 'description', 'descriptions']
 
 MetricKind = Literal['counter', 'gauge', 'histogram']
 
 
-class Description(NamedTuple):
+class MetricDescription(NamedTuple):
     """The facts about the metric `name`.
 
     `unit` is ``seconds``, ``bytes`` or empty. `exported` is the name for Prometheus, without the
@@ -34,7 +34,7 @@ class Description(NamedTuple):
     exported: str = ''
 
 
-_known: Final[dict[str, Description]] = {}
+_known: Final[dict[str, MetricDescription]] = {}
 _adding = threading.Lock()
 
 
@@ -47,11 +47,11 @@ def describe(
     tags: tuple[str, ...] = (),
     exported: str = '',
 ) -> str:
-    """Describe a metric and return its name. The parameters are those of `Description`.
+    """Describe a metric and return its name. The parameters are those of `MetricDescription`.
 
     Raises ValueError if the name has another description already.
     """
-    made = Description(name, kind, help, unit, tags, exported)
+    made = MetricDescription(name, kind, help, unit, tags, exported)
     with _adding:
         known = _known.setdefault(name, made)
     if known != made:
@@ -59,12 +59,12 @@ def describe(
     return name
 
 
-def description(name: str) -> Description | None:
+def description(name: str) -> MetricDescription | None:
     """Return the description of a metric, None if it has none."""
     return _known.get(name)
 
 
-def descriptions() -> list[Description]:
+def descriptions() -> list[MetricDescription]:
     """Return the descriptions of all metrics whose modules have been imported, by name."""
     with _adding:
         return sorted(_known.values())

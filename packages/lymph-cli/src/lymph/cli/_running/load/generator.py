@@ -14,14 +14,14 @@ from lymph.core.failures import Killed
 from lymph.core.greenlets import Pool
 from lymph.exceptions import NotSent, RpcError
 
-__all__ = ['Generator']
+__all__ = ['LoadGenerator']
 
 _TICK = 0.25  # seconds between two updates of what is shown
 _PAUSE = 0.01  # seconds after a call that was not sent: the next one would hardly fare better
 _CUT = 1.0  # seconds that callers get to end
 
 
-class Generator:
+class LoadGenerator:
     """Makes the calls of a plan and counts what becomes of them.
 
     `call()` makes one call. There is one greenlet for each caller, for as long as the load lasts.

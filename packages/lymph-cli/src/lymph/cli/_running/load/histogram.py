@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-__all__ = ['GROWTH', 'LEAST', 'MOST', 'Histogram', 'Row']
+__all__ = ['GROWTH', 'LEAST', 'MOST', 'Durations', 'Row']
 
 GROWTH: Final = 1.02
 LEAST: Final = 1e-6  # seconds
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     calls: int
 
 
-class Histogram:
+class Durations:
     """Counts durations in seconds."""
 
     __slots__ = ('_buckets', '_least', '_most', '_sum', 'count')
@@ -51,7 +51,7 @@ class Histogram:
         if seconds > self._most:
             self._most = seconds
 
-    def add(self, other: Histogram) -> None:
+    def add(self, other: Durations) -> None:
         """Count what another histogram has counted."""
         self._buckets = [a + b for a, b in zip(self._buckets, other._buckets, strict=True)]
         self.count += other.count

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lymph.cli._running.load.histogram import Histogram
+from lymph.cli._running.load.histogram import Durations
 from lymph.config.printable import printable
 from lymph.core.reasons import CALL_IS_WRONG
 from lymph.exceptions import (
@@ -77,9 +77,9 @@ class Tally:
     """Counts calls by outcome: a histogram of each, and the text of its first error."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, Histogram] = {}
+        self.outcomes: dict[str, Durations] = {}
         self.errors: dict[str, str] = {}
-        self._succeeded = self.outcomes[OK] = Histogram()
+        self._succeeded = self.outcomes[OK] = Durations()
 
     def succeeded(self, seconds: float) -> None:
         """Count a call that returned."""
@@ -92,7 +92,7 @@ class Tally:
             name = OTHERS
         if name not in self.errors:
             self.errors[name] = printable(str(error), _ERROR)
-        self.outcomes.setdefault(name, Histogram()).record(seconds)
+        self.outcomes.setdefault(name, Durations()).record(seconds)
 
     @property
     def calls(self) -> int:
@@ -104,9 +104,9 @@ class Tally:
         """How many of them did not succeed."""
         return self.calls - self._succeeded.count
 
-    def all(self) -> Histogram:
+    def all(self) -> Durations:
         """Return the histogram of all calls, whatever their outcome."""
-        every = Histogram()
+        every = Durations()
         for each in self.outcomes.values():
             every.add(each)
         return every

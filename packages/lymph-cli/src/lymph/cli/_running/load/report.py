@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lymph.cli._display.columns import aligned, table
-from lymph.cli._running.load.histogram import Histogram
+from lymph.cli._running.load.histogram import Durations
 from lymph.cli._running.load.outcomes import Tally
 from lymph.cli.output import one_line
 
@@ -62,7 +62,7 @@ def share(part: int, whole: int) -> str:
     return f'{percent:.1f}%'
 
 
-def _summary(histogram: Histogram) -> dict[str, float | None]:
+def _summary(histogram: Durations) -> dict[str, float | None]:
     return {
         'min': histogram.least,
         'mean': histogram.mean,

@@ -6,7 +6,7 @@ import sys
 
 from lymph.cli._running.calling import DescribedCall, failure
 from lymph.cli._running.load.faring import Faring
-from lymph.cli._running.load.generator import Generator
+from lymph.cli._running.load.generator import LoadGenerator
 from lymph.cli._running.load.plan import Plan
 from lymph.cli._running.load.report import figures, text
 from lymph.cli.outcomes import Interrupted, OperationFailed
@@ -32,7 +32,7 @@ def run_load(
 
     Raises OperationFailed if a call failed, and Interrupted, after the figures of what was done.
     """
-    generator = Generator(call.through(client), plan)
+    generator = LoadGenerator(call.through(client), plan)
     interrupted: Interrupted | None = None
     try:
         _watch(settings, generator, plan, str(call.subject))
@@ -63,7 +63,7 @@ def run_load(
         raise OperationFailed(f'{document["failures"]} of {document["calls"]} calls failed')
 
 
-def _watch(settings: Settings, generator: Generator, plan: Plan, label: str) -> None:
+def _watch(settings: Settings, generator: LoadGenerator, plan: Plan, label: str) -> None:
     """Run the generator; on a terminal show how it fares."""
     if not sys.stderr.isatty():
         generator.run()
