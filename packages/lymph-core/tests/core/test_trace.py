@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextvars
 import os
 import re
+import threading
 
 import pytest
 
@@ -58,9 +59,33 @@ def test_a_forked_child_makes_ids_of_its_own():
     with os.fdopen(reader) as pipe:
         of_child = pipe.read()
     os.waitpid(pid, 0)
-    ours = {trace.new_id() for _ in range(3)}
+    ours = {trace.new_id() for _ in range(1000)}
     assert len(of_child) == 32
-    assert of_child[:16] not in {id[:16] for id in ours}
+    assert of_child not in ours
+
+
+def test_low_64_bits_of_ids_are_evenly_spread():
+    ids = [trace.new_id() for _ in range(10_000)]
+    # how OpenTelemetry samples a hundredth of all traces; 6 standard deviations to each side
+    kept = sum(int(id[16:], 16) < 2**64 // 100 for id in ids)
+    assert 40 <= kept <= 160
+    assert 4700 <= sum(int(id, 16) & 1 for id in ids) <= 5300
+
+
+def test_threads_never_get_the_same_id():
+    made = [[] for _ in range(4)]
+
+    def make(ids):
+        for _ in range(20_000):
+            ids.append(trace.new_id())
+
+    threads = [threading.Thread(target=make, args=(ids,)) for ids in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [len(ids) for ids in made] == [20_000] * 4
+    assert len({id for ids in made for id in ids}) == 80_000
 
 
 @pytest.mark.parametrize('id', ['a', '0123456789abcdef', 'a.b_c:d-E', 'x' * 128])
