@@ -76,12 +76,17 @@ def test_wheel_contains_only_the_folders_of_its_distribution(
     assert strays == []
 
 
-def test_wheel_of_lymph_web_holds_the_page_of_the_gateway(wheels: dict[str, Path]) -> None:
-    folder = 'lymph/web/_gateway/page'
+@pytest.mark.parametrize(
+    ('folder', 'file'), [('_gateway/page', 'index.html'), ('_pages/shared', 'dom.js')]
+)
+def test_wheel_of_lymph_web_holds_the_files_of_pages(
+    folder: str, file: str, wheels: dict[str, Path]
+) -> None:
+    folder = f'lymph/web/{folder}'
     page = ROOT / 'packages' / 'lymph-web' / 'src' / folder
     own = {each for each in files(wheels['lymph-web']) if each.startswith(f'{folder}/')}
     assert own == {f'{folder}/{each.name}' for each in page.iterdir()}
-    assert f'{folder}/index.html' in own
+    assert f'{folder}/{file}' in own
 
 
 @every_distribution

@@ -14,10 +14,10 @@ from lymph.core.container import ServiceContainer
 from lymph.core.transport.memory import MemoryNetwork, MemoryTransport
 from lymph.discovery.static import StaticServiceRegistryHub
 from lymph.events.local import LocalEventSystem
-from lymph.web._gateway.page_files import PageFiles
+from lymph.web._pages.page_files import PageFiles
 from lymph.web.gateway import Gateway
 
-PAGE = PageFiles()
+PAGE = PageFiles('lymph.web._gateway')
 
 
 def request(path: str = '/', **headers: str) -> Request:

@@ -40,12 +40,12 @@ from lymph.web._gateway.mcp.methods import McpMethods
 from lymph.web._gateway.mcp.settings import McpSettings
 from lymph.web._gateway.mcp.tools import Tools
 from lymph.web._gateway.mcp.transport import McpEndpoint
-from lymph.web._gateway.page_files import PageFiles
 from lymph.web._gateway.problems import CallProblem
 from lymph.web._gateway.responses import note_request
 from lymph.web._gateway.settings import CallSettings
 from lymph.web._gateway.streaming.streams import EventStreams, StreamSettings
 from lymph.web._options.collected import KEYS
+from lymph.web._pages.page_files import PageFiles
 from lymph.web.interfaces import WebHost, WebServiceInterface
 
 __all__ = ['Allowed', 'AllowedMethod', 'CallProblem', 'Catalogue', 'Gateway']
@@ -53,6 +53,7 @@ __all__ = ['Allowed', 'AllowedMethod', 'CallProblem', 'Catalogue', 'Gateway']
 #: bytes of a body, unless `max_body_size` is set: Python reads JSON in one go, and longer bodies
 #: would hold up everything else in the process for more than a few hundredths of a second
 _BODY: Final = 2**20
+_FILES: Final = 'lymph.web._gateway'  # where the page is
 
 
 class Gateway(WebServiceInterface):
@@ -95,7 +96,7 @@ class Gateway(WebServiceInterface):
         super().__init__(container, name, version)
         self.limits = replace(self.limits, max_body_size=_BODY)
         self._configure(CallSettings())
-        self._page: PageFiles | None = PageFiles()
+        self._page: PageFiles | None = PageFiles(_FILES)
         self._streams = None
         self._mcp = None
 
@@ -110,7 +111,7 @@ class Gateway(WebServiceInterface):
         self._own_application.features = Features.merged([noting, features])
         calls = CallSettings.from_config(view)
         self._configure(calls)
-        self._page = PageFiles() if view.get_bool('page', True) else None
+        self._page = PageFiles(_FILES) if view.get_bool('page', True) else None
         settings = StreamSettings.from_config(view)
         if settings is not None:
             patterns = settings.allowed.patterns

@@ -184,7 +184,7 @@ def test_command_sends_the_same_call(open_page: Open) -> None:
     page.locator('summary', has_text='Options').click()
     page.get_by_label('Deadline').fill('5')
     page.get_by_text('As a command').click()
-    command = page.get_by_label('Command for curl')
+    command = page.get_by_label('Command for a shell')
     expect(command).to_contain_text('curl')
     words = shlex.split(command.inner_text())
     assert (words[0], words[2::2]) == ('curl', ['-H', '-H', '--data-raw'])

@@ -189,7 +189,7 @@ def test_call_without_an_answer_is_told(open_page: Open) -> None:
     )
     page.get_by_label('text', exact=True).fill('foo')
     page.get_by_role('button', name='Send').click()
-    expect(page.locator('.problem')).to_contain_text('The gateway did not answer')
+    expect(page.locator('.problem')).to_contain_text('The server did not answer')
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])

@@ -5,13 +5,14 @@ import { copyButton, el, fill, newId } from './dom.js';
 import { ArgumentInputs } from './inputs.js';
 import { CallOptions } from './options.js';
 import { textOf } from './problems.js';
-import { curlLine, send } from './sending.js';
+import { send } from './sending.js';
 
 export class Form {
   constructor(method, catalogue) {
     this.method = method;
     this.inputs = new ArgumentInputs(method.body, catalogue.schemas);
-    this.options = new CallOptions(method.versions, catalogue.timeoutHeader);
+    this.commandLine = catalogue.command;
+    this.options = new CallOptions(method.versions, catalogue.timeoutHeader, catalogue.authorization);
     this.running = null;
     this.curl = el('code', {});
     this.status = el('p', { class: 'hidden', role: 'status' });
@@ -59,7 +60,7 @@ export class Form {
   }
 
   command() {
-    const attributes = { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Command for curl' };
+    const attributes = { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Command for a shell' };
     const copy = copyButton(() => this.curl.textContent, 'the command');
     this.details = el(
       'details',
@@ -94,7 +95,8 @@ export class Form {
   refresh() {
     if (!this.details.open) return; // large arguments take time
     const url = this.options.url(this.method.url);
-    this.curl.textContent = curlLine(url, this.inputs.read(null), this.options.headers(null));
+    const body = this.inputs.read(null);
+    this.curl.textContent = this.commandLine(this.method.name, url, body, this.options.headers(null));
   }
 
   async submit() {

@@ -56,12 +56,13 @@ function readJson(text, type) {
   }
 }
 
-/** Return the command that sends the same call. */
-export function curlLine(url, body, headers) {
+/** Return the command that sends the same call; `name` is the method's. */
+export function curlLine(name, url, body, headers) {
   const fields = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
   return ['curl', quoted(url.href), ...fields, '--data-raw', quoted(body)].join(' ');
 }
 
-function quoted(text) {
+/** Return a text as one word for a shell. */
+export function quoted(text) {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -2,7 +2,7 @@
 
 import { JsonError, parse } from './json.js';
 
-// of the reasons that the gateway gives, those where it is certain that the method ran
+// of the reasons that servers give, those where it is certain that the method ran
 const RAN = new Set(['declared', 'failed', 'unreadable_result']);
 
 /** Return what a problem says first: the error that the method raised, or what went wrong. */

@@ -3,29 +3,34 @@
 import { el, newId } from './dom.js';
 
 // the same for all methods, as long as the page is open; it is kept nowhere
-let authorization = '';
+let typed = '';
 
 /** Return the header fields that all requests of the page have. */
 export function sharedFields() {
-  return authorization.trim() ? { Authorization: authorization.trim() } : {};
+  return typed.trim() ? { Authorization: typed.trim() } : {};
 }
 
 export class CallOptions {
-  /** `versions` are those of the method, `timeoutHeader` is the field for the deadline. */
-  constructor(versions, timeoutHeader) {
+  /**
+   * `versions` are those of the method, `timeoutHeader` is the field for the deadline; `authorization` is
+   * whether callers may have to say who they are.
+   */
+  constructor(versions, timeoutHeader, authorization) {
     this.timeoutHeader = timeoutHeader;
     this.error = el('p', { class: 'error', id: newId('error'), role: 'alert' });
     this.deadline = this.option('Deadline', { placeholder: 'seconds', inputmode: 'decimal' });
     this.key = this.option('Idempotency key', { placeholder: 'none' });
-    this.authorization = this.option('Authorization', { placeholder: 'none; Bearer …, for instance' });
+    this.authorization = authorization
+      ? this.option('Authorization', { placeholder: 'none; Bearer …, for instance' })
+      : null;
     this.version = versions.length > 1 ? versionChoice(versions) : null;
     const fresh = el('button', { type: 'button', class: 'small' }, 'New key');
     fresh.addEventListener('click', () => {
       this.key.input.value = newKey();
       this.summarize();
     });
-    this.authorization.input.addEventListener('input', () => {
-      authorization = this.authorization.input.value;
+    this.authorization?.input.addEventListener('input', () => {
+      typed = this.authorization.input.value;
     });
     this.summary = el('summary', {}, 'Options');
     const rows = el(
@@ -34,7 +39,7 @@ export class CallOptions {
       this.deadline.label,
       this.version?.label,
       el('div', { class: 'wide' }, this.key.label, fresh),
-      el('div', { class: 'wide' }, this.authorization.label),
+      this.authorization && el('div', { class: 'wide' }, this.authorization.label),
       this.error,
     );
     this.element = el('details', { oninput: () => this.summarize() }, this.summary, rows);
@@ -70,7 +75,7 @@ export class CallOptions {
 
   /** Take over what was typed for other methods. */
   update() {
-    this.authorization.input.value = authorization;
+    if (this.authorization) this.authorization.input.value = typed;
     this.summarize();
   }
 
@@ -115,15 +120,15 @@ export class CallOptions {
       ],
       [
         this.authorization,
-        /^[ -~]*$/.test(authorization.trim()),
+        /^[ -~]*$/.test(typed.trim()),
         'Authorization: expected ASCII letters, digits and symbols.',
       ],
     ];
-    for (const [{ input }, fits, text] of rules) {
-      if (fits) continue;
+    for (const [option, fits, text] of rules) {
+      if (fits || option === null) continue;
       this.element.open = true;
-      this.mark(input, text);
-      problems.push(input);
+      this.mark(option.input, text);
+      problems.push(option.input);
     }
   }
 

@@ -45,7 +45,7 @@ function failureView(failure) {
       ? ['Cancelled', 'This page no longer waits. The method may have run, or may still be running.']
       : [
           'No answer',
-          'The gateway did not answer: it may be stopped, or the network is down. If the request arrived, the method may have run.',
+          'The server did not answer: it may be stopped, or the network is down. If the request arrived, the method may have run.',
         ];
   return el('div', { class: 'problem' }, el('h3', {}, title), el('p', {}, detail));
 }

@@ -1,43 +1,53 @@
 // The OpenAPI document as what this page shows: interfaces, and their methods.
 
 import { isObject, Schemas } from './schemas.js';
+import { curlLine } from './sending.js';
 
 const JSON_TYPE = 'application/json';
 
-/** The folder of the page, which is that of the gateway, also behind a proxy with a prefix. */
+/** The folder of the page, also behind a proxy with a prefix. */
 export const HOME = new URL('./', location.href.split('#')[0]);
+
+/** What differs between pages; see `load`. */
+const USUAL = { home: HOME, authorization: true, command: curlLine };
 
 /** An error that a reader of the page can do something about. */
 export class CatalogueError extends Error {}
 
-/** Fetch the document and return what it describes. Throws CatalogueError. */
-export async function load() {
-  const url = new URL('openapi.json', HOME);
+/**
+ * Fetch the document and return what it describes. Throws CatalogueError.
+ *
+ * `options` may have `home`, the URL below which are the document and the methods; `authorization`,
+ * whether forms have a field for it; `command(name, url, body, headers)`, a call as a line for a shell.
+ */
+export async function load(options = {}) {
+  const chosen = { ...USUAL, ...options };
+  const url = new URL('openapi.json', chosen.home);
   let response;
   try {
     response = await fetch(url, { cache: 'no-cache', headers: { Accept: JSON_TYPE } });
   } catch {
-    throw new CatalogueError('The gateway did not answer. It may be stopped, or the network is down.');
+    throw new CatalogueError('The server did not answer. It may be stopped, or the network is down.');
   }
   if (!response.ok) {
     throw new CatalogueError(
-      `The gateway answered ${response.status} ${response.statusText} instead of its description.`,
+      `The server answered ${response.status} ${response.statusText} instead of its description.`,
     );
   }
   try {
-    return read(await response.json());
+    return read(await response.json(), chosen);
   } catch {
-    throw new CatalogueError('The gateway sent a description that is not an OpenAPI document.');
+    throw new CatalogueError('The server sent a description that is not an OpenAPI document.');
   }
 }
 
-/** Return the catalogue of a document. */
-export function read(api) {
+/** Return the catalogue of a document, with the options of `load`. */
+export function read(api, options = USUAL) {
   const schemas = new Schemas(api);
   const helps = new Map((api.tags ?? []).map((tag) => [tag.name, tag.description ?? '']));
   const interfaces = new Map();
   for (const [path, item] of Object.entries(api.paths ?? {})) {
-    const method = readMethod(path, item, schemas);
+    const method = readMethod(path, item, schemas, options.home);
     if (method === null) continue;
     const name = method.interface;
     if (!interfaces.has(name)) interfaces.set(name, { name, help: helps.get(name) ?? '', methods: [] });
@@ -51,15 +61,17 @@ export function read(api) {
     help: api.info?.description ?? '',
     interfaces: sorted,
     methods: new Map(sorted.flatMap((each) => each.methods).map((each) => [each.name, each])),
-    events: readEvents(api),
+    events: readEvents(api, options.home),
     timeoutHeader: api.components?.parameters?.Timeout?.name ?? 'X-Request-Timeout',
     hasTools: api['x-lymph']?.mcp === true,
     schemas,
+    authorization: options.authorization,
+    command: options.command,
   };
 }
 
 /** Return what a path says about a method, null if it is not that of one. */
-function readMethod(path, item, schemas) {
+function readMethod(path, item, schemas, home) {
   const operation = item?.post;
   const parts = path.split('/').filter((part) => part !== '');
   if (!isObject(operation) || parts.length < 2 || !operation.tags?.length) return null;
@@ -75,7 +87,7 @@ function readMethod(path, item, schemas) {
     name: `${owner}.${short}`,
     interface: owner,
     short,
-    url: new URL(parts.slice(-2).join('/'), HOME),
+    url: new URL(parts.slice(-2).join('/'), home),
     summary: operation.summary ?? '',
     help: operation.description ?? operation.summary ?? '',
     idempotent: own.idempotent === true,
@@ -91,9 +103,9 @@ function readMethod(path, item, schemas) {
 }
 
 /** Return which types of events there are, null without events. */
-function readEvents(api) {
+function readEvents(api, home) {
   const allowed = api['x-lymph']?.events;
-  return Array.isArray(allowed) ? { url: new URL('events', HOME), allowed } : null;
+  return Array.isArray(allowed) ? { url: new URL('events', home), allowed } : null;
 }
 
 function compare(a, b) {

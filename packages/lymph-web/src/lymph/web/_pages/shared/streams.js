@@ -1,9 +1,9 @@
 // A stream of server-sent events, read by `fetch`: unlike an EventSource it gets events of types that
-// are not known beforehand, and the reason why the gateway refuses.
+// are not known beforehand, and the reason why the server refuses.
 
 import { load } from './problems.js';
 
-const PATIENCE = 3000; // milliseconds before it connects again, unless the gateway says otherwise
+const PATIENCE = 3000; // milliseconds before it connects again, unless the server says otherwise
 
 /** Reads text of a stream piece by piece. Source: the HTML standard, section 9.2. */
 export class EventReader {

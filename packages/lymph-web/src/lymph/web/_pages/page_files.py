@@ -1,12 +1,12 @@
-"""The page at the root of a gateway: static files, which browsers keep.
+"""The files of a page, which browsers keep.
 
 ======================  ============================================================================
 /                       index.html; asked for each time, answered 304 where it has not changed
 /page/VERSION/NAME      every other file; kept for a year, because VERSION is made of all contents
 ======================  ============================================================================
 
-The page reads `openapi.json` and calls methods as any client does. All its addresses are relative,
-so it works behind a proxy that adds a prefix. It needs nothing from other hosts, and the
+A page has its own files, and those that all pages share, under one path. All its addresses are
+relative, so it works behind a proxy that adds a prefix. It needs nothing from other hosts, and the
 Content-Security-Policy forbids it, as it forbids scripts inside the HTML.
 """
 
@@ -54,11 +54,14 @@ _INDEX = 'index.html'
 
 
 class PageFiles:
-    """Answers requests for the files of the page; reads them once."""
+    """Answers requests for the files of a page; reads them once.
 
-    def __init__(self) -> None:
-        folder = files('lymph.web._gateway').joinpath('page')
-        contents = {each.name: each.read_bytes() for each in folder.iterdir()}
+    Its own files are in the folder `page` of a package.
+    """
+
+    def __init__(self, package: str) -> None:
+        folders = (files(__package__).joinpath('shared'), files(package).joinpath('page'))
+        contents = {each.name: each.read_bytes() for folder in folders for each in folder.iterdir()}
         digest = hashlib.sha256()
         for name, content in sorted(contents.items()):
             digest.update(b'%s %d\n%s' % (name.encode(), len(content), content))
