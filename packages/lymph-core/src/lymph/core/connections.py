@@ -24,7 +24,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -41,6 +41,8 @@ from lymph.exceptions import ConnectionLost, NotConnected, Timeout
 __all__ = ['DEFAULT_CONNECT_TIMEOUT', 'Connection']
 
 logger = logging.getLogger(__name__)
+
+C = TypeVar('C', bound=RequestChannel)
 
 DEFAULT_CONNECT_TIMEOUT = 1.0  # seconds for look-up, TCP connection and handshake together
 _NONE, _LATE, _SILENT = 0, 1, 2  # doubt about the peer; see the table above
@@ -166,15 +168,16 @@ class Connection:
         body: bytes,
         deadline: float,
         timeout: float,
-    ) -> RequestChannel:
+        channel_type: type[C] = RequestChannel,  # type: ignore[assignment]  # C is bound to it
+    ) -> C:
         """Send a request and return its channel, which gets a reply or a Timeout by `deadline`.
 
         `deadline` is a time of `time.monotonic`; `timeout` is what the caller asked for (seconds),
-        for the text of the error. Waits while the peer does not read; raises Expired when it has
-        not read the request by the deadline. Raises NotConnected when the link is not up,
-        MessageTooLong.
+        for the text of the error; `channel_type` is the class of the channel. Waits while the peer
+        does not read; raises Expired when it has not read the request by the deadline. Raises
+        NotConnected when the link is not up, MessageTooLong.
         """
-        channel = RequestChannel(id, subject, headers, self, timeout)
+        channel = channel_type(id, subject, headers, self, timeout)
         channel.ticket = self._expirations.add(channel, deadline)
         self.pending[id] = channel
         channel.sending = getcurrent()

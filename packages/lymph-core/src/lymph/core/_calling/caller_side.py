@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.lock import RLock
@@ -11,7 +14,9 @@ from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.emission import EmitWork
+from lymph.core._calling.figures import CallFigures
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
+from lymph.core._calling.watching import WatchedChannel
 from lymph.core._calling.work import CallWork
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._protocol.call_headers import trace_id_in
@@ -31,13 +36,14 @@ from lymph.core.events import Event
 from lymph.core.interceptors import Interceptor
 from lymph.core.interfaces import Interface
 from lymph.core.messages import EMPTY_MAP, Message
+from lymph.core.monitoring.histograms import SECONDS
 from lymph.core.services import EndpointInstance, Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import expect_address, scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
-from lymph.exceptions import CallFacts, LookupFailure, RpcError, WrongThread
+from lymph.exceptions import CallFacts, Cancelled, Expired, LookupFailure, RpcError, WrongThread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -94,6 +100,7 @@ class CallerSide(Componentized):
             connect_timeout=connect_timeout,
             chains=self.chains,
         )
+        self._figures = CallFigures()
         self._calls = self.chains.of('call')
         self._builtin_calls = self.chains.of('call', builtin=True)
         self._emissions = self.chains.of('emit')
@@ -108,6 +115,8 @@ class CallerSide(Componentized):
         registry.connector = self.rpc.connect
         registry.released = self.rpc.release
         self.add_component(self.rpc)
+        self.metrics.add(self._figures)
+        self.metrics.add(self.rpc)
         for backend in (registry, events):
             if not isinstance(backend, Component):
                 assert on_demand  # `events` is a function only then
@@ -174,7 +183,29 @@ class CallerSide(Componentized):
             options = options.changed(subject, changes, address)
         if self._calls.steps:
             return self._request_within(address, subject, body, options)
-        return self.rpc.request(Call.begin(address, subject, body, options, self._timeout))
+        try:
+            call = Call.begin(address, subject, body, options, self._timeout)
+        except Expired:
+            self._count_late(address, subject, options)
+            raise
+        calls = self._figures
+        calls.begun += 1
+        try:
+            result = self.rpc.request(call)
+        except BaseException as error:
+            calls.failed(call, error, monotonic())
+            raise
+        # inlined `CallFigures.succeeded`, since this runs for every call
+        method = calls.methods.get((address, call.subject)) or calls.answered(call)
+        now = monotonic()
+        seconds = now - call.deadline + call.timeout
+        durations = method.durations
+        bucket = bisect_left(SECONDS, seconds)
+        method.ok += 1
+        durations.counts[bucket] += 1
+        durations.sum += seconds
+        durations.exemplars[bucket] = call.trace_id, seconds, now
+        return result
 
     def _request_within(
         self,
@@ -188,7 +219,14 @@ class CallerSide(Componentized):
         builtin = call.subject.startswith(BUILTIN)
         steps = (self._builtin_calls if builtin else self._calls).steps
         work = CallWork(call, body, self.rpc.request)
-        return surround(steps, work, work.run) if steps else work.run()
+        self._figures.begun += 1
+        try:
+            result = surround(steps, work, work.run) if steps else work.run()
+        except BaseException as error:
+            self._figures.failed(call, error, monotonic())
+            raise
+        self._figures.succeeded(call, monotonic())
+        return result
 
     def defer(self, call: Callable[[], R], **facts: Unpack[CallFacts]) -> AsyncResult[R]:
         """Run `call` in the background, with the trace id and the deadline of the current work.
@@ -219,7 +257,12 @@ class CallerSide(Componentized):
         self._expect_own_thread(f'{subject} was called')
         changes: CallKeywords = {'timeout': timeout, 'version': version, 'trace_id': trace_id}
         options = DEFAULT_OPTIONS.changed(subject, changes, address)
-        return self.rpc.send(Call.begin(address, subject, body, options, self._timeout))
+        try:
+            call = Call.begin(address, subject, body, options, self._timeout)
+        except Expired:
+            self._count_late(address, subject, options)
+            raise
+        return self._watched(call, partial(self.rpc.send, call, channel=WatchedChannel))
 
     def send_message(
         self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
@@ -235,14 +278,19 @@ class CallerSide(Componentized):
         options = DEFAULT_OPTIONS.changed(subject_text(msg.subject), {'timeout': timeout}, address)
         seconds = options.timeout or _MESSAGE_TIMEOUT
         call = Call(address, msg.subject, msg.packed_body, seconds, DEFAULT_OPTIONS)
-        try:
-            return self.rpc.connection_for(call).request(
-                msg.id, msg.subject, msg.packed_headers, msg.packed_body, call.deadline, seconds
-            )
-        except RpcError as error:
-            call.trace_id = trace_id_in(msg.packed_headers) or ''
-            call.describe(error)
-            raise
+        call.trace_id = trace_id_in(msg.packed_headers) or ''
+
+        def send() -> WatchedChannel:
+            try:
+                return self.rpc.connection_for(call).request(
+                    *(msg.id, msg.subject, msg.packed_headers, msg.packed_body),
+                    *(call.deadline, seconds, WatchedChannel),
+                )
+            except RpcError as error:
+                call.describe(error)
+                raise
+
+        return self._watched(call, send)
 
     def connect(self, address: str) -> Connection:
         """Return the connection to an endpoint, without waiting until it is up.
@@ -339,6 +387,31 @@ class CallerSide(Componentized):
         if subscription in self._handlers:
             self.events.unsubscribe(subscription)
             self._forget(subscription)
+
+    def _count_late(self, address: str, subject: str, options: CallOptions) -> None:
+        """Count a call that could not begin, since no time was left."""
+        call = Call.begin(address, subject, EMPTY_MAP, options, self._timeout, even_late=True)
+        self._figures.begun += 1
+        self._figures.ended(call, 'expired', '', monotonic())
+
+    def _watched(self, call: Call, send: Callable[[], WatchedChannel]) -> RequestChannel:
+        """Send a request and return its channel; count the call when it ends."""
+        calls = self._figures
+        calls.begun += 1
+
+        def ended(frames: list[bytes] | None, error: BaseException | None) -> None:
+            if frames is not None:
+                calls.replied(call, frames, monotonic())
+            else:
+                calls.failed(call, error or Cancelled(), monotonic())
+
+        try:
+            channel = send()
+        except BaseException as error:
+            ended(None, error)
+            raise
+        channel.watch(ended)
+        return channel
 
     def _identify(self, endpoint: str) -> str:
         """Ask the process at `endpoint` for its identity; raises RpcError."""

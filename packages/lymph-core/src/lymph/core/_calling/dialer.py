@@ -59,6 +59,7 @@ class Dialer:
         self._sweeper = gevent.get_hub().loop.timer(idle_timeout, idle_timeout, ref=False)
         #: endpoints for which `usable` returned False since the last `approach`
         self.passed_over: list[str] = []
+        self.times_passed_over = 0
 
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to `endpoint`; make one if there is none. Does not wait.
@@ -109,6 +110,7 @@ class Dialer:
         if connection is not None and connection.ready:
             return True
         self.passed_over.append(endpoint)
+        self.times_passed_over += 1
         return False
 
     def approach(self) -> None:

@@ -11,7 +11,7 @@ from lymph.core.reasons import FAILED, Reason
 from lymph.exceptions import Failed, Refused, RemoteError, SerializationError
 from lymph.serializers.msgpack import unpack
 
-__all__ = ['outcome', 'says_idempotent']
+__all__ = ['outcome', 'reason_in', 'says_idempotent']
 
 _TEXT = 64 * 1024  # characters of an error's text that are kept
 _NAME = 255  # characters of the name of its class, or of a reason
@@ -30,7 +30,7 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         if type == ACK:
             return None
         body = unpack(frames[4])
-        reason = _reason(frames[3]) if type == NACK else FAILED
+        reason = reason_in(frames[3]) if type == NACK else FAILED
     except SerializationError as error:
         text = f'{channel.what}: the reply cannot be read: {error}'
         raise Failed(text, **channel.facts) from error
@@ -54,7 +54,7 @@ def says_idempotent(headers: bytes) -> bool:
         return False
 
 
-def _reason(headers: bytes) -> Reason:
+def reason_in(headers: bytes) -> Reason:
     """Return the reason of a NACK; ``failed`` (the method may have run) if it cannot be read.
 
     A newer peer may send a reason that is not in `Reason`. It is kept, and means, like all reasons

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import gevent
 
@@ -27,6 +27,8 @@ from lymph.core.channels import RequestChannel
 from lymph.core.components import Component
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.messages import IDEMPOTENT, NACK, id_source
+from lymph.core.monitoring.descriptions import describe
+from lymph.core.monitoring.metrics import Sample
 from lymph.core.services import Service, ServiceInstance
 from lymph.core.transport.base import Transport
 from lymph.core.transport.endpoints import scheme_of
@@ -39,9 +41,18 @@ DEFAULT_TIMEOUT = 1.0  # seconds; the manual's default of `RequestChannel.get` a
 DEFAULT_RETRIES = 2
 DEFAULT_IDLE_TIMEOUT = 300.0  # seconds without a call after which a connection is closed
 
+C = TypeVar('C', bound=RequestChannel)
+
 _LONGEST_USUAL = len(IDEMPOTENT)  # bytes of reply headers to which no interceptor has added any
 
 _chance = random.random
+
+describe('calls.retries', 'counter', 'Attempts after the first one of a call.')
+describe(
+    'calls.passed_over',
+    'counter',
+    'Instances that calls avoided: not connected, silent, starting or stopping.',
+)
 
 
 class Rpc(Component):
@@ -76,7 +87,7 @@ class Rpc(Component):
         self._connect_timeout = connect_timeout
         self._dialer = Dialer(transport, suspect, idle_timeout, connect_timeout)
         self._new_id = id_source()
-        self._calls = 0
+        self._calls = self._retried = 0
         self._budget = RetryBudget()
         # (address, subject) of methods whose replies say that they are idempotent; the table cannot
         # outgrow the number of methods that the code of this process calls
@@ -118,11 +129,12 @@ class Rpc(Component):
             if pause:
                 gevent.sleep(pause)
             retry += 1
+            self._retried += 1
 
     def _attempt(self, call: Call, connection: Connection | None = None) -> Any:
         """Make one attempt of a call and return its result; raises RpcError."""
         try:
-            channel = self.send(call, connection)
+            channel: RequestChannel = self.send(call, connection)
             try:
                 frames = channel.wait()
             except BaseException:
@@ -177,11 +189,17 @@ class Rpc(Component):
         finally:
             work.end()
 
-    def send(self, call: Call, connection: Connection | None = None) -> RequestChannel:
+    def send(
+        self,
+        call: Call,
+        connection: Connection | None = None,
+        channel: type[C] = RequestChannel,  # type: ignore[assignment]  # C is bound to it
+    ) -> C:
         """Send a call once, to an instance not tried yet if possible; return its channel.
 
-        `connection` is the one to use, if it was chosen already. Raises LookupFailure,
-        NotConnected, Expired or MessageTooLong; then nothing was sent.
+        `connection` is the one to use, if it was chosen already; `channel` the class of the
+        channel. Raises LookupFailure, NotConnected, Expired or MessageTooLong; then nothing was
+        sent.
         """
         try:
             return (connection or self.connection_for(call)).request(
@@ -191,6 +209,7 @@ class Rpc(Component):
                 call.packed,
                 call.expires,
                 call.timeout,
+                channel,
             )
         except RpcError as error:
             call.describe(error)
@@ -250,6 +269,11 @@ class Rpc(Component):
             'unreachable': self._dialer.unreachable(),
             'deferred': self.deferred.running,
         }
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield counts about all calls together, as metrics."""
+        yield 'calls.retries', self._retried, {}
+        yield 'calls.passed_over', self._dialer.times_passed_over, {}
 
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""

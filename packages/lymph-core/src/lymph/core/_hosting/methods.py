@@ -15,11 +15,54 @@ from lymph.core._typing.plans import CallPlan
 from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
 from lymph.core.limits import SUBJECT
+from lymph.core.monitoring.descriptions import describe
+from lymph.core.monitoring.histograms import Histogram
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import ConfigurationError, Refused
 
 __all__ = ['HostedMethod', 'MethodTable']
+
+describe('rpc.running', 'gauge', 'Calls that are being answered.', tags=('method',))
+describe(
+    'rpc.handled',
+    'counter',
+    'Calls that were answered with a result, or with an error that the method declares.',
+    tags=('method',),
+)
+describe(
+    'rpc.failed',
+    'counter',
+    'Calls whose method raised an error that it does not declare.',
+    tags=('method',),
+)
+describe(
+    'rpc.refused',
+    'counter',
+    'Calls that were refused before their method ran, by the reason of the NACK.',
+    tags=('method', 'reason'),
+)
+describe(
+    'rpc.cancelled',
+    'counter',
+    'Calls that were cancelled because nobody waited for them.',
+    tags=('method',),
+)
+describe(
+    'rpc.seconds',
+    'counter',
+    'Time spent on all calls together.',
+    unit='seconds',
+    tags=('method',),
+    exported='lymph_rpc_seconds',
+)
+describe(
+    'rpc.duration',
+    'histogram',
+    'How long calls took that were not refused before they began, however they ended.',
+    unit='seconds',
+    tags=('method',),
+)
 
 
 @dataclass(eq=False)
@@ -38,20 +81,24 @@ class HostedMethod:
     handled: int = 0
     failed: int = 0
     cancelled: int = 0
-    seconds: float = 0.0  # spent in all calls together
     refused: dict[str, int] = field(default_factory=dict)  # reason -> calls
+    durations: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.durations = Histogram('rpc.duration', {'method': self.subject})
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield the counts as metrics."""
-        tags = {'method': self.subject}
+        tags = self.durations.tags
         yield 'rpc.running', self.running, tags
         yield 'rpc.handled', self.handled, tags
         yield 'rpc.failed', self.failed, tags
         if self.cancellable:
             yield 'rpc.cancelled', self.cancelled, tags
-        yield 'rpc.seconds', self.seconds, tags
-        for reason, count in self.refused.items():
+        yield 'rpc.seconds', self.durations.sum, tags
+        for reason, count in list(self.refused.items()):
             yield 'rpc.refused', count, {**tags, 'reason': reason}
+        yield from self.durations
 
 
 class MethodTable:

@@ -27,6 +27,7 @@ from lymph.core._work.cancelling import Cancellation
 from lymph.core.channels import ReplyChannel
 from lymph.core.limits import HEADERS, ID
 from lymph.core.messages import CANCEL, REQ, Message, id_source
+from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.reasons import DRAINING, STARTING, Reason
@@ -37,6 +38,14 @@ from lymph.exceptions import Refused, SerializationError
 __all__ = ['RequestServer']
 
 logger = logging.getLogger(__name__)
+
+describe('rpc.callers', 'gauge', 'Callers that are connected.')
+describe(
+    'rpc.dropped',
+    'counter',
+    'Messages that no method got, by the reason: refused, or not answered at all.',
+    tags=('reason',),
+)
 
 _SAID: Final = {STARTING: 'this instance is starting', DRAINING: 'this instance is stopping'}
 _VITAL = 16  # calls of the built-in interface that may run at once; `pool_size` does not count them
@@ -150,7 +159,7 @@ class RequestServer:
     def __iter__(self) -> Iterator[Sample]:
         """Yield the number of callers, of dropped messages, and the counts of each method."""
         yield 'rpc.callers', len(self.links), {}
-        for reason, count in self._dropped.items():
+        for reason, count in list(self._dropped.items()):
             yield 'rpc.dropped', count, {'reason': reason}
         for method in self._methods:
             yield from method

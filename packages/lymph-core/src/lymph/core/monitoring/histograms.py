@@ -72,7 +72,8 @@ class Histogram(Metric):
         #: how many values were in each bucket alone; the last one has those above all bounds
         self.counts: Final = [0] * (len(self.bounds) + 1)
         self.sum = 0.0
-        self._exemplars: list[tuple[str, float, float] | None] = [None] * len(self.counts)
+        #: trace id, value and monotonic time of one value in each bucket
+        self.exemplars: Final[list[tuple[str, float, float] | None]] = [None] * len(self.counts)
 
     def observe(self, value: float, trace_id: str | None = None) -> None:
         """Add a value; with a trace id, it becomes the exemplar of its bucket."""
@@ -80,13 +81,13 @@ class Histogram(Metric):
         self.counts[bucket] += 1
         self.sum += value
         if trace_id is not None:
-            self._exemplars[bucket] = trace_id, value, time.monotonic()
+            self.exemplars[bucket] = trace_id, value, time.monotonic()
 
     def __iter__(self) -> Iterator[Sample]:
         counts = list(accumulate(self.counts))
         wall = time.time() - time.monotonic()
         for bound, count, exemplar in zip(
-            (*self.bounds, float('inf')), counts, list(self._exemplars), strict=True
+            (*self.bounds, float('inf')), counts, list(self.exemplars), strict=True
         ):
             found = None
             if exemplar is not None:
