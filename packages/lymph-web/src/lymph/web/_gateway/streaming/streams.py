@@ -1,10 +1,8 @@
 """``GET /api/events``: the streams of all clients of a process.
 
-A stream begins with its first part: it subscribes, so that a client that has got the status line
-gets every event from then on, and one that cannot be served gets an error instead. It ends
+A stream begins with its first part, as `bodies` has it: it subscribes then. It ends
 
-- with the connection: heartbeats find out that the client is gone, earlier if it has hung up. One
-  that only closes its own side goes on;
+- with the connection;
 - when the client falls behind, after an event that says so;
 - in a drain, at its next heartbeat, and as soon as no more calls arrive. A client that comes back
   meanwhile gets an empty stream: an `EventSource` reconnects after the end of a stream, but never
@@ -16,13 +14,11 @@ Events are not kept for clients that reconnect: ``Last-Event-ID`` is ignored.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gevent.event import Event as Ring
 from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
@@ -32,20 +28,15 @@ from lymph.core.monitoring.metrics import Aggregate, Counter
 from lymph.core.monitoring.metrics import Callable as Gauged
 from lymph.events.topics import Pattern
 from lymph.exceptions import SubscriptionError
-from lymph.web._gateway.streaming.backlogs import Backlog
+from lymph.web._gateway.streaming.bodies import StreamBody, stream_response
 from lymph.web._gateway.streaming.feeds import Feed, FeedHost, Feeds
-from lymph.web._gateway.streaming.frames import HEARTBEAT, opening_frame
 from lymph.web._gateway.streaming.topics import AllowedEvents, topic_for
-from lymph.web._http.environs import LINK_KEY
 
 __all__ = ['EventStreams', 'StreamSettings']
 
 logger = logging.getLogger(__name__)
 
-_RETRY = 2.0, 4.0  # seconds; spread, so that the clients of a stopped process come one by one
-_GONE = 0.5  # seconds between heartbeats for a client that has hung up
 _RETRY_AFTER = 5  # seconds
-_BACKLOG = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -131,18 +122,7 @@ class EventStreams:
             raise NotFound(str(error)) from None
         except ValueError as error:
             raise BadRequest(str(error)) from None
-        response = Response(
-            ()
-            if request.method == 'HEAD'
-            else _Stream(self, topics, request.environ.get(LINK_KEY)),
-            mimetype='text/event-stream',
-            direct_passthrough=True,
-        )
-        # Proxies must neither keep, nor collect, nor compress what has to arrive now. Source: the
-        # documentation of nginx, ngx_http_proxy_module, proxy_buffering.
-        response.headers['Cache-Control'] = 'no-store, no-transform'
-        response.headers['X-Accel-Buffering'] = 'no'
-        return response
+        return stream_response(request, lambda link: _Stream(self, topics, link))
 
     def enter(self, stream: _Stream) -> None:
         """Give a stream its place; raises ServiceUnavailable if there is none."""
@@ -172,68 +152,24 @@ class EventStreams:
         self._log.close()
 
 
-class _Stream:
-    """The body of one answer; `link` is its connection, None for servers other than lymph's."""
+class _Stream(StreamBody):
+    """The body of one answer; `link` is its connection."""
 
-    def __init__(self, streams: EventStreams, topics: Sequence[Pattern], link: Any = None) -> None:
+    def __init__(self, streams: EventStreams, topics: Sequence[Pattern], link: Any) -> None:
+        settings = streams.settings
+        super().__init__(settings.max_backlog, settings.heartbeat, lambda: streams.ending, link)
         self._topics = topics
         #: the topics of the feeds by which they come
         self._sources: dict[str, str] = {}
         self._streams = streams
-        self._link = link
         self._feeds: list[Feed] = []
-        self._ring = Ring()
-        settings = streams.settings
-        self._backlog = Backlog(settings.max_backlog, _BACKLOG, self._ring.set)
-        # A closed connection takes the first heartbeat and refuses the second one.
-        self._pause = settings.heartbeat / 2
-        self._begun = False
 
     def source_of(self, type: str) -> str | None:
         """Return the topic of the feed by which the stream gets events of a type."""
         return self._sources.get(topic_for(type, self._topics) or '')
 
-    def put(self, frame: bytes) -> None:
-        """Take an event; never waits."""
-        self._backlog.put(frame)
-
-    def end(self) -> None:
-        """End the stream now."""
-        self._backlog.end()
-
-    def __iter__(self) -> _Stream:
-        return self
-
-    def __next__(self) -> bytes:
-        if not self._begun:
-            self._begin()
-            return opening_frame(random.uniform(*_RETRY))
-        data = self._backlog.take()
-        if not data and not self._backlog.ended:
-            self._ring.clear()
-            self._ring.wait(self._pause)
-            data = self._backlog.take()
-        if data:
-            return data
-        if self._backlog.ended or self._streams.ending:  # no events arrive while a process drains
-            raise StopIteration
-        return HEARTBEAT
-
-    def close(self) -> None:
-        """Free everything; the stream ends."""
-        self._backlog.end()
-        with ExitStack() as steps:  # all are done, also if one of them raises or is interrupted
-            steps.callback(self._streams.leave, self, self._backlog.behind)
-            if self._link is not None:
-                steps.callback(self._link.watch_end, None)
-            while self._feeds:
-                steps.callback(self._feeds.pop().leave, self)
-
-    def _begin(self) -> None:
-        self._begun = True
-        if self._streams.ending:
-            self._backlog.end()
-            return
+    def on_begin(self) -> None:
+        """Take a place and subscribe; raises ServiceUnavailable if either is not to be had."""
         self._streams.enter(self)
         try:
             for topic in self._topics:
@@ -242,15 +178,12 @@ class _Stream:
                 self._sources[topic.text] = feed.topic.text
                 if feed not in self._feeds:
                     self._feeds.append(feed)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, SubscriptionError):
-                raise self._streams.unavailable(error) from error
-            raise
-        if self._link is not None and not self._link.watch_end(self._hang_up):
-            self._hang_up()
+        except SubscriptionError as error:
+            raise self._streams.unavailable(error) from error
 
-    def _hang_up(self) -> None:
-        """Find out soon whether a client that sends nothing more is gone."""
-        self._pause = min(self._pause, _GONE)
-        self._ring.set()
+    def on_close(self) -> None:
+        """Free the place, and leave the feeds."""
+        with ExitStack() as steps:  # all are done, also if one of them raises or is interrupted
+            steps.callback(self._streams.leave, self, self.behind)
+            while self._feeds:
+                steps.callback(self._feeds.pop().leave, self)
