@@ -11,10 +11,8 @@ from typing import Any, cast
 import pytest
 import zmq
 
-from lymph.cli._running.log_following import LogReader, read_record, watch
-from lymph.core._monitoring.log_publisher import TOPIC
+from lymph.cli._running.log_following import LogReader, watch
 from lymph.core.services import Service, ServiceInstance
-from lymph.serializers.msgpack import pack
 from lymph.testing.waiting import eventually
 
 SHOP = """
@@ -195,42 +193,6 @@ def test_fixed_endpoint_for_several_processes_is_rejected_by_the_node(shop: Any)
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()
     assert '2 processes cannot all listen at port 4126 (shop.yml:2: container.log_endpoint)' in line
-
-
-GOOD = {
-    'identity': 'me',
-    'number': 1,
-    'time': 1.5,
-    'level': 'INFO',
-    'levelno': 20,
-    'logger': 'a',
-    'message': 'b',
-    'trace_id': None,
-}
-
-
-@pytest.mark.parametrize(
-    'frames',
-    [
-        [],
-        [TOPIC],
-        [b'other', pack(GOOD)],
-        [TOPIC, pack(GOOD), b''],
-        [TOPIC, b'\xc1'],
-        [TOPIC, pack([1])],
-        [TOPIC, pack({})],
-        *([TOPIC, pack({**GOOD, name: object_})] for name in GOOD for object_ in ([], b'x', True)),
-        [TOPIC, pack({**GOOD, 'time': float('nan')})],
-        [TOPIC, pack({**GOOD, 'time': 1e300})],
-        [TOPIC, pack({**GOOD, 'exception': 5})],
-    ],
-)
-def test_invalid_record_is_left_out(frames: list[bytes]) -> None:
-    assert read_record(frames) is None
-
-
-def test_record_is_parsed() -> None:
-    assert read_record([TOPIC, pack({**GOOD, 'more': 1})]) == GOOD
 
 
 class Registered:

@@ -1,8 +1,7 @@
-"""Following the logs that instances publish; `lymph.core._monitoring.log_publisher` has the format.
+"""Following the logs that instances publish, through `lymph.core._monitoring.log_reader`.
 
-One socket is connected to all of them and reconnects by itself. Records are numbered. If numbers
-are missing, a line on stderr says how many records were lost: they were not read in time, or the
-connection was down.
+Records are numbered. If numbers are missing, a line on stderr says how many records were lost: they
+were not read in time, or the connection was down.
 """
 
 from __future__ import annotations
@@ -12,41 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import gevent
-import zmq
-import zmq.green
 
 from lymph.cli.output import say
 from lymph.config.printable import quoted
-from lymph.core._monitoring.log_publisher import TOPIC
+from lymph.core._monitoring.log_reader import LogSocket
 from lymph.core.services import Change, ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry
-from lymph.exceptions import LookupFailure, SerializationError
-from lymph.serializers.msgpack import unpack
+from lymph.exceptions import LookupFailure
 
-__all__ = ['Followed', 'LogReader', 'Wants', 'read_record', 'watch']
+__all__ = ['Followed', 'LogReader', 'Wants', 'watch']
 
 _LOOK_AGAIN: Final = 1.0  # seconds until a service is looked up again that nobody offers
-_LARGEST: Final = 1024 * 1024  # bytes of a record
-_READ_AHEAD: Final = 20_000  # records
-_SILENCE: Final = 10_000  # milliseconds after which a connection is given up that answers nothing
-_RECONNECT: Final = (100, 2_000)  # milliseconds between attempts, from and to
 _UNKNOWN: Final = '?'
-
-# fact -> the types it may have
-_FACTS: Final[dict[str, tuple[type, ...]]] = {
-    'identity': (str,),
-    'number': (int,),
-    'time': (int, float),
-    'level': (str,),
-    'levelno': (int,),
-    'logger': (str,),
-    'message': (str,),
-    'trace_id': (str, type(None)),
-    'exception': (str,),
-}
-_OPTIONAL: Final = {'exception'}
-_TIMES: Final = (0, 253_402_300_799)  # what datetime can show
-
 
 #: tells whether an instance is to be followed
 Wants = Callable[[ServiceInstance], bool]
@@ -71,20 +47,7 @@ class LogReader:
     """Iterates over (instance, facts) of the records of all instances that were added."""
 
     def __init__(self) -> None:
-        self._context = zmq.green.Context(io_threads=1)
-        self._socket = self._context.socket(zmq.SUB)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.IPV6, 1),
-            (zmq.MAXMSGSIZE, _LARGEST),
-            (zmq.RCVHWM, _READ_AHEAD),
-            (zmq.RECONNECT_IVL, _RECONNECT[0]),
-            (zmq.RECONNECT_IVL_MAX, _RECONNECT[1]),
-            (zmq.HEARTBEAT_IVL, _SILENCE // 2),
-            (zmq.HEARTBEAT_TIMEOUT, _SILENCE),
-            (zmq.SUBSCRIBE, TOPIC),
-        ):
-            self._socket.set(option, value)
+        self._socket = LogSocket()
         self._followed: dict[str, Followed] = {}  # by identity
         self._unreadable = False
 
@@ -92,7 +55,7 @@ class LogReader:
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._context.destroy(linger=0)
+        self._socket.close()
 
     def add(self, name: str, instance: ServiceInstance) -> None:
         """Follow an instance, at its present endpoint; it may be followed under another name."""
@@ -109,7 +72,7 @@ class LogReader:
             # an instance that has taken the place of another may have its endpoint, too
             if not self._uses(instance.log_endpoint):
                 self._socket.connect(instance.log_endpoint)
-        except zmq.ZMQError as error:
+        except OSError as error:
             where = f'{_named(name, instance.identity)} at {quoted(instance.log_endpoint)}'
             say(f'{where} cannot be followed: {error.strerror}')
             return
@@ -143,8 +106,7 @@ class LogReader:
 
     def __iter__(self) -> Iterator[tuple[Followed, dict[str, Any]]]:
         while True:
-            frames = self._socket.recv_multipart()
-            facts = read_record(frames)
+            facts = self._socket.receive()
             if facts is None:
                 if not self._unreadable:
                     self._unreadable = True
@@ -190,28 +152,6 @@ def watch(registry: BaseServiceRegistry, name: str, wants: Wants, reader: LogRea
     for instance in service:
         if wants(instance):
             reader.add(name, instance)
-
-
-def read_record(frames: list[bytes]) -> dict[str, Any] | None:
-    """Return the facts in the frames of a record, None for anything else."""
-    if len(frames) != 2 or frames[0] != TOPIC:
-        return None
-    try:
-        facts = unpack(frames[1])
-    except SerializationError:
-        return None
-    if not isinstance(facts, dict):
-        return None
-    known = {name: facts[name] for name in _FACTS if name in facts}
-    # A bool is an int in Python, but no fact may be a bool.
-    fitting = all(
-        isinstance(value, _FACTS[name]) and not isinstance(value, bool)
-        for name, value in known.items()
-    )
-    if not fitting or not _FACTS.keys() - _OPTIONAL <= known.keys():
-        return None
-    # This rejects NaN too, which compares as False.
-    return known if _TIMES[0] <= known['time'] <= _TIMES[1] else None
 
 
 def _named(name: str, identity: str) -> str:

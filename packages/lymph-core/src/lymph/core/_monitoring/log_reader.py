@@ -1,0 +1,101 @@
+"""Reading the logs that containers publish; `log_publisher` has the format.
+
+One socket is connected to all of them, and reconnects by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import zmq
+import zmq.green
+
+from lymph.core._monitoring.log_publisher import TOPIC
+from lymph.exceptions import SerializationError
+from lymph.serializers.msgpack import unpack
+
+__all__ = ['LogSocket', 'read_record']
+
+_LARGEST: Final = 1024 * 1024  # bytes of a record
+_READ_AHEAD: Final = 20_000  # records
+_SILENCE: Final = 10_000  # milliseconds after which a connection is given up that answers nothing
+_RECONNECT: Final = (100, 2_000)  # milliseconds between attempts, from and to
+
+# fact -> the types it may have
+_FACTS: Final[dict[str, tuple[type, ...]]] = {
+    'identity': (str,),
+    'number': (int,),
+    'time': (int, float),
+    'level': (str,),
+    'levelno': (int,),
+    'logger': (str,),
+    'message': (str,),
+    'trace_id': (str, type(None)),
+    'exception': (str,),
+}
+_OPTIONAL: Final = {'exception'}
+_TIMES: Final = (0, 253_402_300_799)  # what datetime can show
+
+
+class LogSocket:
+    """Receives the records of all containers that it is connected to.
+
+    `read_ahead` is how many records may wait to be received; others are dropped.
+    """
+
+    def __init__(self, read_ahead: int = _READ_AHEAD) -> None:
+        self._context = zmq.green.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.SUB)
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.IPV6, 1),
+            (zmq.MAXMSGSIZE, _LARGEST),
+            (zmq.RCVHWM, read_ahead),
+            (zmq.RECONNECT_IVL, _RECONNECT[0]),
+            (zmq.RECONNECT_IVL_MAX, _RECONNECT[1]),
+            (zmq.HEARTBEAT_IVL, _SILENCE // 2),
+            (zmq.HEARTBEAT_TIMEOUT, _SILENCE),
+            (zmq.SUBSCRIBE, TOPIC),
+        ):
+            self._socket.set(option, value)
+
+    def connect(self, endpoint: str) -> None:
+        """Receive what is published at an endpoint. Raises OSError if it is not one of libzmq."""
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, error.strerror) from error
+
+    def disconnect(self, endpoint: str) -> None:
+        """Receive no more of what is published at an endpoint that was connected to."""
+        self._socket.disconnect(endpoint)
+
+    def receive(self) -> dict[str, Any] | None:
+        """Wait for the next record and return its facts; None for what is no record."""
+        return read_record(self._socket.recv_multipart())
+
+    def close(self) -> None:
+        """Close all connections; nobody may be in `receive` then."""
+        self._context.destroy(linger=0)
+
+
+def read_record(frames: list[bytes]) -> dict[str, Any] | None:
+    """Return the facts in the frames of a record, None for anything else."""
+    if len(frames) != 2 or frames[0] != TOPIC:
+        return None
+    try:
+        facts = unpack(frames[1])
+    except SerializationError:
+        return None
+    if not isinstance(facts, dict):
+        return None
+    known = {name: facts[name] for name in _FACTS if name in facts}
+    # A bool is an int in Python, but no fact may be a bool.
+    fitting = all(
+        isinstance(value, _FACTS[name]) and not isinstance(value, bool)
+        for name, value in known.items()
+    )
+    if not fitting or not _FACTS.keys() - _OPTIONAL <= known.keys():
+        return None
+    # This rejects NaN too, which compares as False.
+    return known if _TIMES[0] <= known['time'] <= _TIMES[1] else None
