@@ -62,6 +62,8 @@ class Histogram(Metric):
     Raises ValueError for bounds that are not in ascending order, or none.
     """
 
+    kind = 'histogram'
+
     def __init__(
         self, name: str, tags: Tags | None = None, bounds: Sequence[float] = SECONDS
     ) -> None:

@@ -9,10 +9,11 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from lymph.config.printable import quoted
 from lymph.core.failures import Killed, described, log_failure
+from lymph.core.monitoring.descriptions import MetricKind
 
 __all__ = [
     'Aggregate',
@@ -36,6 +37,9 @@ M = TypeVar('M', bound=Iterable[Sample])
 class Metric(ABC):
     """The abstract base of metrics with one name; subclasses define `__iter__`."""
 
+    #: what Prometheus is told of a metric without a description; None: nothing
+    kind: ClassVar[MetricKind | None] = None
+
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         self.name = name
         self.tags: Tags = dict(tags or {})
@@ -47,6 +51,8 @@ class Metric(ABC):
 
 class Gauge(Metric):
     """A number that goes up and down."""
+
+    kind = 'gauge'
 
     def __init__(self, name: str, value: float = 0, tags: Tags | None = None) -> None:
         super().__init__(name, tags)
@@ -63,6 +69,8 @@ class Gauge(Metric):
 class Callable(Metric):
     """A gauge whose value is what `func` returns when the metric is read."""
 
+    kind = 'gauge'
+
     def __init__(self, name: str, func: _Callable[[], float], tags: Tags | None = None) -> None:
         super().__init__(name, tags)
         self.func = func
@@ -73,6 +81,8 @@ class Callable(Metric):
 
 class Counter(Metric):
     """A number that only goes up: ``counter += 1``."""
+
+    kind = 'counter'
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         super().__init__(name, tags)
@@ -91,6 +101,8 @@ class Counter(Metric):
 
 class TaggedCounter(Metric):
     """A counter for each combination of tags, created when it is first incremented."""
+
+    kind = 'counter'
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         super().__init__(name, tags)
@@ -143,6 +155,20 @@ class Aggregate:
     def add_tags(self, **tags: str) -> None:
         """Add tags to all metrics, including those added later."""
         self.tags.update(tags)
+
+    def kinds(self) -> dict[str, MetricKind]:
+        """Return the kinds of metrics by their names, as far as their classes tell them.
+
+        A name with two kinds is not among them.
+        """
+        found: dict[str, set[MetricKind]] = {}
+        for metric in list(self._metrics):
+            if isinstance(metric, Aggregate):
+                for name, kind in metric.kinds().items():
+                    found.setdefault(name, set()).add(kind)
+            elif isinstance(metric, Metric) and metric.kind is not None:
+                found.setdefault(metric.name, set()).add(metric.kind)
+        return {name: kinds.pop() for name, kinds in found.items() if len(kinds) == 1}
 
     def __iter__(self) -> Iterator[Sample]:
         for metric in list(self._metrics):
