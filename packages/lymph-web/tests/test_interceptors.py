@@ -134,6 +134,55 @@ def test_interceptors_see_the_outcome_of_each_request(watch, get, path, status, 
     assert watching.works[0].name == name
 
 
+@pytest.mark.parametrize(
+    ('path', 'status', 'route'),
+    [
+        ('/hello/you', 200, '/hello/<name>'),
+        ('/fail', 500, '/fail'),
+        ('/away', 503, '/away'),
+        ('/teapot', 418, '/teapot'),
+        ('/nowhere', 404, None),
+        ('/old', 308, None),
+    ],
+)
+def test_interceptors_learn_the_status_and_the_rule_of_each_request(
+    watch, get, path, status, route
+):
+    learned = []
+
+    def learning(work, proceed):
+        try:
+            outcome = proceed()
+        except BaseException as error:
+            learned.append((work.status_of(error), work.route))
+            raise
+        learned.append((work.status_of(outcome), work.route))
+        return outcome
+
+    watch(learning)
+    assert get(path).status_code == status
+    assert learned == [(status, route)]
+
+
+def test_interceptors_learn_the_status_of_a_refusal(watch, get):
+    learned = []
+
+    def learning(work, proceed):
+        try:
+            return proceed()
+        except lymph.Refused as error:
+            learned.append(work.status_of(error))
+            raise
+
+    def refusing(work, proceed):
+        raise lymph.Refused('not you')
+
+    watch(learning)
+    watch(refusing)
+    assert get('/hello/you').status_code == 403
+    assert learned == [403]
+
+
 def test_interceptor_sees_the_request(watch, get):
     watching = watch()
     response = get(

@@ -4,8 +4,9 @@ What a registry, an event system or an HTTP server needs of the event loop and t
 beyond its contract: connecting and looking up host names without blocking the loop, monotonic
 clocks, the deadline of the current work, work that several greenlets wait for, inherited sockets,
 rules for objects that were stopped or made before a fork, checks of private parts of libraries,
-checks of methods and their names, the chains of interceptors that wrap units of work, and the facts
-about a subscription that they see.
+checks of methods and their names, hooks, the chains of interceptors that wrap units of work, the
+facts about a subscription that they see, and the keys in a WSGI environment that tracing plugins
+use.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.deadlines import current as current_deadline
 from lymph.core._loop.deadlines import set_current as set_deadline
 from lymph.core._loop.flights import FlightEnded, Flights
+from lymph.core._loop.hooks import Hook
 from lymph.core._loop.turns import NextTurn
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
@@ -27,12 +29,15 @@ from lymph.core._system.refusals import Availability, made_before_fork
 from lymph.core._system.resolving import resolver
 from lymph.core._system.threads import get_ident
 from lymph.core._work.chains import Chain, Chains, ChainStep, surround
+from lymph.core._work.environment import TRACE_FIELDS_KEY, TRACEPARENT_KEY
 from lymph.core._work.forms import deferred_form
 from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import FIXED, Headers
 
 __all__ = [
     'FIXED',
+    'TRACEPARENT_KEY',
+    'TRACE_FIELDS_KEY',
     'Availability',
     'Chain',
     'ChainStep',
@@ -42,6 +47,7 @@ __all__ = [
     'Flights',
     'HandlerWork',
     'Headers',
+    'Hook',
     'NextTurn',
     'SocketMismatch',
     'SteadyClock',

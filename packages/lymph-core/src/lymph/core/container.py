@@ -31,6 +31,7 @@ from lymph.core._hosting.operator_endpoints import OperatorEndpoints
 from lymph.core._hosting.registration import Registrations, host_facts
 from lymph.core._hosting.server import RequestServer
 from lymph.core._hosting.status import Status
+from lymph.core._loop.hooks import Hook
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._work.chains import check_interceptor
@@ -116,6 +117,8 @@ class ServiceContainer(CallerSide):
         )
         self.identity = os.urandom(8).hex()
         self.worker = worker
+        #: called as ``http_request_hook(request, **details)`` for each request of an HTTP interface
+        self.http_request_hook = Hook('http_request_hook')
         self._transport = transport
         self._operator_endpoints = OperatorEndpoints(self.identity, self._names)
         self._advertising = self._advertised(registry.beyond_host)

@@ -55,8 +55,12 @@ class Work:
     deadline       when the caller stops waiting, a time of `time.monotonic`; None: never
     attempt        which attempt this is, from 1: of a call (``try``), or to handle an event
     options        of a call: its options
+    raises         of a request: the errors that its method declares
     event          the event that is emitted or handled
+    queue          the queue that an event or a task came from
+    broadcast      whether every instance gets an event of this queue
     request        the HTTP request
+    route          of an HTTP request: the rule of `url_map` that matches its URL (``/notes/<id>``)
     =============  ===============================================================================
 
     Only read these. `arguments`, `headers` and `reply_headers` may be changed.
@@ -69,7 +73,10 @@ class Work:
     deadline: float | None = None
     attempt: int = 1
     options: CallOptions | None = None
+    raises: tuple[type[BaseException], ...] = ()
     event: Event | None = None
+    queue: str | None = None
+    broadcast: bool = False
     request: Any = None
     #: whether `Killed` was raised in this work; for lymph itself
     killed = False
@@ -91,6 +98,19 @@ class Work:
             self._arguments = dict(arguments)
         if headers is not None:
             self._headers = Headers(headers)
+
+    @property
+    def route(self) -> str | None:
+        """Of an HTTP request: the rule that matches its URL, None if there is none."""
+        return None
+
+    def status_of(self, outcome: object) -> int | None:
+        """Of an HTTP request: the status that answers an outcome, None if it is not known yet.
+
+        `outcome` is what `proceed()` has returned, or the error that it has raised. An error
+        handler of the interface may still answer with another status.
+        """
+        return None
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from werkzeug.wrappers import Request
 from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.config.lazy import lazy
 from lymph.core import trace
+from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import Chains
 from lymph.core.addresses import is_loopback, join_address
 from lymph.core.interfaces import Interface, InterfaceHost
@@ -68,6 +69,7 @@ class WebHost(InterfaceHost, Protocol):
     worker: bool
     settings: ContainerSettings
     registry: BaseServiceRegistry
+    http_request_hook: Hook
     chains: Chains
 
     def announced_host(self, ip: str) -> str:
@@ -134,7 +136,10 @@ class WebServiceInterface(Interface):
         if isinstance(getattr(type(self), 'url_map', None), Map) and 'url_map' not in vars(self):
             self.url_map = own_map(type(self), self.url_map)
         self._own_application = self.application = Application(
-            self, container.chains.of('http', self), self._error_handlers
+            self,
+            container.chains.of('http', self),
+            self._error_handlers,
+            container.http_request_hook,
         )
         self._faults = self._own_application.faults
         self._figures = HttpFigures(self.name, self._own_application.counts, lambda: self._server)

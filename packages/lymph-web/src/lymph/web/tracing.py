@@ -11,12 +11,12 @@ from __future__ import annotations
 from werkzeug.wrappers import Request
 
 from lymph.core import trace
+from lymph.core._work.environment import TRACE_FIELDS_KEY, TRACEPARENT_KEY
 from lymph.web._tracing.context import TraceParent, is_trace_id, parse_tracestate
 from lymph.web._tracing.identifying import (
     HEADER_KEY,
     TRACE_HEADER,
     TRACE_KEY,
-    TRACEPARENT_KEY,
     new_span_id,
 )
 
@@ -31,11 +31,15 @@ def trace_headers(request: Request) -> dict[str, str]:
     These are ``X-Trace-Id``, or the name that it was given instead; ``traceparent`` if the trace id
     has the form that W3C Trace Context demands, as those that lymph makes; and the valid
     ``tracestate`` of a request that has come with a valid ``traceparent``. All that is called for
-    one request has the same parent.
+    one request has the same parent. With a tracing plugin, that parent is the current span, and the
+    fields are those that the plugin propagates.
     """
     environ = request.environ
     id = environ.get(TRACE_KEY) or trace.get_id() or trace.new_id()
     fields = {environ.get(HEADER_KEY, TRACE_HEADER): id}
+    current = environ.get(TRACE_FIELDS_KEY)
+    if current is not None:
+        return {**fields, **current()}
     parent = environ.get(TRACEPARENT_KEY)
     if parent is None:
         if is_trace_id(id):

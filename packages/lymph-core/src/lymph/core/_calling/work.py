@@ -66,6 +66,10 @@ class CallWork(_CallerWork):
             raise call.no_time(call.timeout)
         return self._request(call)
 
+    def join_trace(self, trace_id: str) -> None:
+        """Make the call a part of another trace than it was begun in; not after `run`."""
+        self.trace_id = self._call.trace_id = trace_id
+
     def _read_arguments(self) -> dict[str, Any]:
         return self._unpacked({} if self._body is None else self._body)
 

@@ -140,6 +140,7 @@ class RpcWork(Work):
         self.peer = channel.peer
         self.trace_id = trace.get_id()
         self.deadline = channel.deadline
+        self.raises = method.declaration.raises
         self._method = method
         self._channel = channel
 

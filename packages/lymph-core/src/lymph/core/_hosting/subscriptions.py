@@ -151,13 +151,21 @@ def _runs(
 class EventWork(Work):
     """An event or a task, as the interceptors of its handler see it."""
 
-    def __init__(self, about: HandlerWork, event: Event, handler: Callable[[Event], Any]) -> None:
+    def __init__(
+        self,
+        about: HandlerWork,
+        subscription: Subscription,
+        event: Event,
+        handler: Callable[[Event], Any],
+    ) -> None:
         super().__init__(about.kind, about.name)
         self.interface = None if about.interface is None else about.interface.name
         self.peer = event.source
         self.trace_id = trace.get_id()
         self.attempt = event.attempt
         self.event: Event = event
+        self.queue = subscription.queue_name
+        self.broadcast = subscription.broadcast
         self._handler = handler
 
     def run(self) -> Any:
@@ -198,7 +206,7 @@ def hosted(
         if about.restored is not None:
             event = about.restored(event)
         if chain.steps:
-            work = EventWork(about, event, partial(chain.enter, handler))
+            work = EventWork(about, subscription, event, partial(chain.enter, handler))
             return surround(chain.steps, work, work.run)
         return in_unit(handler, event) if Unit.needed else handler(event)
 

@@ -17,7 +17,9 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from lymph.core import trace
+from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import Chain, ChainStep, surround
+from lymph.core._work.environment import TRACEPARENT_KEY
 from lymph.core.failures import Killed
 from lymph.exceptions import Refused
 from lymph.web._answering.access import log_request
@@ -33,7 +35,7 @@ from lymph.web._answering.values import application_of
 from lymph.web._answering.work import HttpWork, refusal
 from lymph.web._http.opening import Opening
 from lymph.web._serving.exchanges import Exchange
-from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY
+from lymph.web._tracing.identifying import TRACE_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -70,12 +72,19 @@ class Application:
     health check nor the parts of a streamed answer. The unit of work ends when the method has
     returned, so that closing a resource can still fail the request. `error_handlers` are methods of
     the site that answer requests which have failed; each is a unit of work of its own.
+    `request_hook` is called with each request that is looked up in `url_map`, before it is
+    answered.
     """
 
     def __init__(
-        self, site: Site, chain: Chain | None = None, error_handlers: ErrorHandlers | None = None
+        self,
+        site: Site,
+        chain: Chain | None = None,
+        error_handlers: ErrorHandlers | None = None,
+        request_hook: Hook | None = None,
     ) -> None:
         self.site = site
+        self._request_hook = Hook() if request_hook is None else request_hook
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
         self.counts = AnswerCounts()
@@ -175,11 +184,23 @@ class Application:
         return self._handle(request, environ)
 
     def _handle(self, request: Request, environ: WSGIEnvironment) -> WSGIApplication:
+        if self._request_hook:
+            self._call_hook(request)
         steps = self._chain.steps
         if steps:
             return self._surrounded(steps, request, environ)
         endpoint, arguments = self.router.match(request)
         return self._chain.enter(self._call, endpoint, request, arguments)
+
+    def _call_hook(self, request: Request) -> None:
+        work = HttpWork(self.router, request)
+        self._request_hook(
+            request,
+            component=self.site,
+            function=work.name,
+            arguments=work.arguments,
+            trace_id=work.trace_id,
+        )
 
     def _surrounded(
         self, steps: tuple[ChainStep, ...], request: Request, environ: WSGIEnvironment

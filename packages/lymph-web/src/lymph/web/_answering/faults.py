@@ -16,12 +16,13 @@ from werkzeug.wrappers import Response
 
 from lymph.config.printable import printable
 from lymph.core import trace
+from lymph.core._work.environment import TRACEPARENT_KEY
 from lymph.core.failures import Killed, error_line, error_name
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.exceptions import LymphError, RemoteError, RpcError
 from lymph.web._answering.errors import Problem, problem_of
 from lymph.web._answering.problem_answers import error_response
-from lymph.web._tracing.identifying import TRACE_KEY, TRACEPARENT_KEY, Tracing
+from lymph.web._tracing.identifying import TRACE_KEY, Tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

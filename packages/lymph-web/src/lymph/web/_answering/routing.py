@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BuildError, Map, MapAdapter
 from werkzeug.wrappers import Request
 
@@ -58,6 +58,14 @@ class Router:
                 raise
             # rules that list methods need not list this one
             return MethodsAnswer.of(endpoint, methods), arguments
+
+    def rule(self, request: Request) -> str | None:
+        """Return the rule that matches a request, as text (``/notes/<id>``); None without one."""
+        try:
+            found, _ = self.adapter(request.environ).match(return_rule=True)
+        except HTTPException:  # also an OPTIONS request that a class answers for all its rules
+            return None
+        return found.rule
 
     def find(self, endpoint: Any, request: Request) -> Callable[..., Any]:
         """Return what to call for an endpoint. Raises MethodNotAllowed."""

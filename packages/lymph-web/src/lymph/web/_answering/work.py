@@ -14,7 +14,7 @@ from lymph.core.backends import current_deadline
 from lymph.core.failures import error_text
 from lymph.core.interceptors import Work
 from lymph.exceptions import Refused
-from lymph.web._answering.errors import RETRY_AFTER
+from lymph.web._answering.errors import RETRY_AFTER, problem_of
 from lymph.web._answering.routing import Router
 from lymph.web._http.opening import AnswerError, check_field
 from lymph.web._tracing.identifying import TRACE_HEADER
@@ -73,6 +73,25 @@ class HttpWork(Work):
         self.trace_id = trace.get_id()
         self.deadline = current_deadline()
         self.request = request
+        self._router = router
+
+    @property
+    def route(self) -> str | None:
+        return None if self.failure is not None else self._router.rule(self.request)
+
+    def status_of(self, outcome: object) -> int | None:
+        if isinstance(outcome, Refused) and outcome.endpoint is None and not self.entered:
+            outcome = refusal(outcome)
+        if isinstance(outcome, HTTPException):
+            # of one that brings a response, or of a redirect, the code need not be an error
+            response = outcome.response
+            code: object = outcome.code if response is None else response.status_code
+            if isinstance(code, int) and 100 <= code <= 599:
+                return code
+        if isinstance(outcome, BaseException):
+            return problem_of(outcome).status
+        status = getattr(outcome, 'status_code', None)
+        return status if isinstance(status, int) else None
 
     def _read_headers(self) -> Headers:
         return _Received(dict(self.request.headers), FIXED)

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 from lymph.config import ConfigView
 from lymph.core import trace
+from lymph.core._work.environment import TRACEPARENT_KEY
 from lymph.core.options import refuse_unknown
 from lymph.web._tracing.context import parse_traceparent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ['HEADER_KEY', 'TRACEPARENT_KEY', 'TRACE_HEADER', 'TRACE_KEY', 'Tracing', 'new_span_id']
+__all__ = ['HEADER_KEY', 'TRACE_HEADER', 'TRACE_KEY', 'Tracing', 'new_span_id']
 
 TRACE_HEADER: Final = 'X-Trace-Id'
 #: of a request, in its WSGI environment
 TRACE_KEY: Final = 'lymph.trace_id'
-#: the ``traceparent`` of what a request causes, in its WSGI environment
-TRACEPARENT_KEY: Final = 'lymph.traceparent'
 #: the header field with the trace ids of requests, in the WSGI environment, if it was renamed
 HEADER_KEY: Final = 'lymph.trace_header'
 
