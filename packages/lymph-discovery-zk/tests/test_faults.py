@@ -108,10 +108,17 @@ def test_restarted_server_changes_nothing_for_a_live_view(server, start):
     owner.register('echo', one := make_instance())
     service = reader.get('echo')
     changes = changes_of(service)
+    state = reader.connection_state()
+    assert (state.connected, state.reconnects, state.server) == (True, 0, server.address)
     server.kill()
-    eventually(lambda: not reader._session.connected, LONG)
+    eventually(lambda: not reader.connection_state().connected, LONG)
+    state = reader.connection_state()
+    assert (state.server, state.reason) == (server.address, 'the connection was lost')
     assert list(reader.get('echo')) == [one]
     blocking(server.start)
+    eventually(lambda: reader.connection_state().connected, LONG)
+    state = reader.connection_state()
+    assert (state.reconnects, state.reason) == (1, '')
     third = start(hosts=server.hosts)
     third.register('echo', two := make_instance())
     eventually(lambda: set(service) == {one, two}, LONG)
@@ -161,9 +168,12 @@ def test_server_frozen_for_longer_than_a_session_changes_nothing(server, start):
     service = reader.get('echo')
     changes = changes_of(service)
     server.pause()
-    eventually(lambda: not reader._session.connected and not owner._session.connected, LONG)
+    eventually(lambda: not reader.connection_state().connected, LONG)
+    eventually(lambda: not owner.connection_state().connected, LONG)
     assert list(reader.get('echo')) == [one]
     server.resume()
+    eventually(lambda: reader.connection_state().connected, LONG)
+    assert reader.connection_state().reconnects == 1
     owner.register('echo', two := make_instance())
     eventually(lambda: set(service) == {one, two}, LONG)
     assert changes == [('added', two.key)]

@@ -22,6 +22,7 @@ from lymph.config import Configuration, ConfigurationError, ConfigView
 from lymph.core._calling.caller_side import CallerSide
 from lymph.core._hosting.advertising import Advertising
 from lymph.core._hosting.annotations import check_annotations
+from lymph.core._hosting.backend_states import BackendStates
 from lymph.core._hosting.builtin import BuiltinInterface
 from lymph.core._hosting.drain import wait_until_quiet
 from lymph.core._hosting.entering import BackdoorSettings
@@ -132,6 +133,13 @@ class ServiceContainer(CallerSide):
         self.add_component(self._event_handlers)
         self._stopped = Flag()
         self.metrics.add(self._server)
+        #: the states of the connections of the backends
+        self.backend_states = BackendStates(
+            registry=lambda: self._registry,
+            broker=lambda: self._events_if_made,
+            partitioner=lambda: self.serial_events.partitioner,
+        )
+        self.metrics.add(self.backend_states)
         watchdog: Watchdog | None = None
         if settings.block_threshold and not on_demand:
             watchdog = Watchdog(settings.block_threshold)

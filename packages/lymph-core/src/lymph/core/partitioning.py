@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lymph.config import ConfigView
 from lymph.core.components import Component
+from lymph.core.monitoring.connection_states import ConnectionState
 
 if TYPE_CHECKING:
     from lymph.discovery.base import BaseServiceRegistry
@@ -25,6 +26,13 @@ Assigned = Callable[[frozenset[int]], object]
 
 class Partitioner(Component, ABC):
     """Divides partitions among the members of groups, between `on_start` and `on_stop`."""
+
+    def connection_state(self) -> ConnectionState | None:
+        """Return the state of a connection that only the partitioner uses; None if it has none.
+
+        Never waits; may be called by another native thread.
+        """
+        return None
 
     @classmethod
     def from_config(cls, config: ConfigView, registry: BaseServiceRegistry) -> Partitioner:

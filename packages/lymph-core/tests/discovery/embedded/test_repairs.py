@@ -120,7 +120,11 @@ def test_file_that_cannot_be_restored_is_logged_once_and_restored_later(
     def told():
         return [r for r in caplog.records if 'cannot be restored' in r.getMessage()]
 
+    assert registry.connection_state()[2:] == (0, str(folder), '')
     eventually(told, PATIENCE)
+    state = registry.connection_state()
+    assert not state.connected
+    assert state.reason.startswith(f'{folder} cannot be restored: ')
     (removed,) = registry._files.values()
     looks = []
     registry._repairs._missing = lambda: looks.append(removed.in_place) or not removed.in_place
@@ -129,6 +133,8 @@ def test_file_that_cannot_be_restored_is_logged_once_and_restored_later(
     eventually(lambda: reader.discover() == {'echo'}, PATIENCE)
     assert list(reader.get('echo')) == [one]
     assert len(told()) == 1
+    eventually(lambda: registry.connection_state().connected, PATIENCE)
+    assert registry.connection_state().reconnects == 1
 
 
 def test_restored_directories_are_accessible_only_to_their_owner(registry, reader, path):

@@ -38,6 +38,24 @@ def test_command_returns_its_result(committer):
     assert committer.run(lambda db: db.execute('SELECT 1 + 1').fetchone(), 5) == (2,)
 
 
+def test_state_is_down_while_a_stopped_process_holds_the_database(committer, path):
+    assert committer.state[:3:2] == (True, 0)
+    with FileMutex(path.with_name('events.sqlite-turn')).hold():
+        with pytest.raises(StoreError):
+            committer.run(insert('late'), 0.1)
+        assert (committer.state.connected, committer.state.server) == (False, str(path))
+        assert 'did not answer within 0.1 s' in committer.state.reason
+    eventually(lambda: committer.state.connected)
+    assert (committer.state.reconnects, committer.state.reason) == (1, '')
+
+
+def test_error_of_a_command_says_nothing_about_the_database(committer):
+    committer.run(insert('twice'), 5)
+    with pytest.raises(StoreError):
+        committer.run(insert('twice'), 5)
+    assert committer.state.connected
+
+
 def test_commands_run_in_the_order_of_submission(committer, path):
     for n in range(1000):
         committer.submit(insert(n))

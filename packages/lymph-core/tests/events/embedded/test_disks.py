@@ -67,6 +67,40 @@ def test_event_that_failed_on_a_full_disk_is_retried_when_space_is_free(run, dat
     assert consumer.hear_all() == []
 
 
+STATE = """
+    import resource
+
+    def tell():
+        state = system.connection_state()
+        say(state.connected, state.reconnects, state.reason or state.server)
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    system.declare(Subscription('queue', ('thing',), bool))
+    system.emit(Event('thing'))
+    tell()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, most))
+    try:
+        system.emit(Event('thing'))
+    except EmitFailure:
+        tell()
+    gevent.sleep(1.5)  # longer than the pause between two attempts
+    tell()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    while not system.connection_state().connected:
+        gevent.sleep(0.01)
+    tell()
+    """
+
+
+def test_state_is_down_on_a_full_disk_until_something_can_be_written(run, database):
+    process = run(STATE)
+    assert process.hear() == f'True 0 {database}'
+    for _ in range(2):
+        assert process.hear().startswith(f'False 0 {database} cannot')
+    with gevent.Timeout(10):  # nobody emits anything
+        assert process.hear() == f'True 1 {database}'
+
+
 WITHOUT_PERMISSION = """
     from lymph.exceptions import ConfigurationError
 

@@ -325,13 +325,19 @@ def test_emitters_fail_and_the_system_can_stop_if_the_directory_cannot_be_recrea
     system = start()
     subscribe(system, Inbox())
     emit(system, 1)
+    assert system.connection_state().connected
     remove_directory(database)
     database.parent.write_text('in the way')
     for _ in range(3):
         with pytest.raises(EmitFailure, match='was removed'):
             emit(system, 2)
         let_pass(0.2, 'in which the system tries to make it again')
+        state = system.connection_state()
+        assert (state.connected, state.reconnects) == (False, 0)
+        assert 'was removed' in state.reason
     system.on_stop()
+    assert system.connection_state().reason == 'closed'
     database.parent.unlink()
     system.on_start()
     emit(system, 3)
+    assert system.connection_state()[2:] == (1, str(database), '')

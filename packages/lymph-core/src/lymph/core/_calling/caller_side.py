@@ -149,6 +149,12 @@ class CallerSide(Componentized):
             self._made_events.parent = self
         return self._made_events
 
+    @property
+    def _events_if_made(self) -> BaseEventSystem | None:
+        """The event system, unless nobody has needed it yet."""
+        made = self._made_events
+        return made if isinstance(made, BaseEventSystem) else None
+
     def add_component(self, component: Component) -> None:
         """Add a component; see `Componentized.add_component`."""
         self._expect_own_thread('a component was added')

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from lymph.core._calling.rpc import Rpc
+from lymph.core._hosting.backend_states import BackendStates
 from lymph.core._hosting.handlers import Handlers
 from lymph.core._hosting.process_facts import process_facts
 from lymph.core._hosting.recent_errors import RecentErrors
@@ -29,6 +30,7 @@ class Reported(Protocol):
     worker: bool
     draining: bool
     rpc: Rpc
+    backend_states: BackendStates
 
     @property
     def interfaces(self) -> Iterable[Interface]:
@@ -90,6 +92,7 @@ class Status:
             'tasks': list(self._handlers.tasks),
             'loop': None if self._watchdog is None else self._watchdog.facts(),
             'errors': self._errors.facts(),
+            **container.backend_states.facts(),
             **process_facts(),
         }
 

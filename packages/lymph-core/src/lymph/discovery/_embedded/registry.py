@@ -26,6 +26,7 @@ from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.refusals import Availability
 from lymph.core._system.state import state_directory
 from lymph.core._system.wakeups import wake
+from lymph.core.monitoring.connection_states import ConnectionState, ConnectionTracker
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
 from lymph.core.services import Service, ServiceInstance
@@ -73,6 +74,8 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
         self._watcher = DirectoryWatcher(self._sockets, self.spawn, self._log)
         self._repairs = RepairTimer(self._is_missing, self._repair, self.spawn)
         self._availability = Availability('registry', running=True)
+        self._tracker = ConnectionTracker()
+        self._tracker.up(printable(str(self.directory)))
         abandon_in_children(self)
 
     @classmethod
@@ -88,6 +91,14 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def description(self) -> str:
         """The directory of the registry, for an operator."""
         return f'the registry of this machine in {printable(str(self.directory))}'
+
+    def connection_state(self) -> ConnectionState:
+        """Return whether the directory has what this process registered.
+
+        It does not while removed files cannot be restored. Never waits; may be called by another
+        native thread.
+        """
+        return self._tracker.state
 
     def discover(self, namespace: str = RPC) -> set[str]:
         """Return the names of all services that have a live instance.
@@ -175,6 +186,7 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
     def abandon(self) -> None:
         """Refuse to be used from now on, in a forked child; locks and files stay the parent's."""
         self._availability.abandon()
+        self._tracker.down(self._availability.refusal or '')
         self._repairs.abandon()
 
     def _is_missing(self) -> bool:
@@ -190,9 +202,12 @@ class EmbeddedServiceRegistry(BaseServiceRegistry):
                     self._log.warn(removed, f'was removed; registered again as {file.path.name}')
             self._watcher.restore()
         except OSError as error:
-            self._log.warn(str(self.directory), f'cannot be restored: {error.strerror}')
+            reason = f'cannot be restored: {error.strerror}'
+            self._log.warn(str(self.directory), reason)
+            self._tracker.down(f'{printable(str(self.directory))} {reason}')
         else:
             self._log.forget(str(self.directory))
+            self._tracker.up(printable(str(self.directory)))
         wake(self._sockets)
 
     def _folder(self, name: str, namespace: str) -> Path:

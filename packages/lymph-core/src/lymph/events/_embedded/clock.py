@@ -63,10 +63,10 @@ class Database(sqlite3.Connection):
         """Return the time of the file's clock, in seconds."""
         return boottime() + self.ahead
 
-    def note_time(self) -> None:
-        """Note the time of both clocks, in a transaction, at most every 20 seconds."""
+    def note_time(self, now: bool = False) -> None:
+        """Note the time of both clocks, in a transaction; without `now`, at most every 20 s."""
         passed = boottime()
-        if passed >= self._note_at:
+        if now or passed >= self._note_at:
             self._note_at = passed + _NOTED
             row = (self.boot, self.ahead, passed + self.ahead, time.time())
             self.execute('REPLACE INTO clocks VALUES (?, ?, ?, ?)', row)

@@ -11,6 +11,9 @@
 - A caller that runs out of time cancels its command, if that has not begun. So no more commands
   wait for a slow disk than there are callers, and one group.
 - When the files are lost (see `files`), all commands fail until they are open again.
+- `state` tells whether the database can be used: it cannot while its files are lost; after an error
+  of the file, until a change is written again, which is tried every second; and after a command
+  that did not end in time, until the thread goes on.
 """
 
 from __future__ import annotations
@@ -29,11 +32,13 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
-from lymph.config.printable import quoted
+from lymph.config.printable import printable, quoted
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._system.forks import abandon_in_children
+from lymph.core._system.refusals import made_before_fork
 from lymph.core._system.threads import get_ident
 from lymph.core.failures import log_failure
+from lymph.core.monitoring.connection_states import ConnectionState, ConnectionTracker
 from lymph.events._embedded.clock import Database
 from lymph.events._embedded.connection import StoreConnection
 from lymph.events._embedded.database import StoreError, explain
@@ -48,6 +53,8 @@ Command = Callable[[Database], T]
 
 _GROUP = 256  # commands in one transaction
 _CLOSE_TIMEOUT = 5.0  # seconds
+#: errors of SQLite about the file; the others are about what a command wants of it
+_OF_THE_FILE = (sqlite3.OperationalError, sqlite3.DatabaseError)
 
 
 class RunCommand(Protocol):
@@ -110,9 +117,16 @@ class Committer:
         self._waiting: OrderedDict[Ticket[Any], None] = OrderedDict()
         self._taking = False
         self._working = False
+        self._failure: str | None = None  # why nothing can be written; set in the thread
+        self._tracker = ConnectionTracker()
         abandon_in_children(self)
 
     # The hub's side.
+
+    @property
+    def state(self) -> ConnectionState:
+        """Whether the database can be used. Safe in any thread."""
+        return self._tracker.state
 
     def open(self, timeout: float) -> None:
         """Open the database, and make it if it is missing; waits up to `timeout` seconds.
@@ -133,12 +147,17 @@ class Committer:
         error = self._within(timeout, lambda: pool.spawn(self._open).get())
         if error is not None:
             raise error
-        self.trouble = None
+        self.trouble = self._failure = None
+        self._tracker.up(printable(str(self.path)))
 
     def check_files(self) -> None:
-        """Notice lost files although nobody commits anything. Never waits."""
-        if self._taking and self._connection.is_broken():
+        """Notice lost files, and a disk that has room again. Never waits."""
+        if not self._taking:
+            return
+        if self._connection.is_broken():
             self.submit(lambda db: None, lasting=True)
+        elif self._failure is not None and not self._working:
+            self.submit(lambda db: db.note_time(now=True), lasting=True)
 
     def close(self, patience: float = _CLOSE_TIMEOUT) -> None:
         """Run the submitted commands and close the database. Raises nothing.
@@ -159,6 +178,7 @@ class Committer:
             logger.error('the file is left to the end of the process: %s', error)
         self._taking = False
         self._pool = None
+        self._tracker.down('closed')
         if not self._expirations:  # otherwise somebody waits for a thread that does not answer
             self._expirations.close()
 
@@ -172,6 +192,7 @@ class Committer:
     def abandon(self) -> None:
         """Leave the connection to the parent process, which would see it closed."""
         self._connection.abandon()
+        self._tracker.down(made_before_fork('event system'))
         self._taking = False
         self._pool = None
         self._waiting.clear()
@@ -239,10 +260,12 @@ class Committer:
         raise self._timed_out(seconds)
 
     def _timed_out(self, seconds: float | None) -> StoreError:
-        return StoreError(
+        error = StoreError(
             f'{self.path} did not answer within {seconds} s; '
             'its disk is slow, or a stopped process holds it'
         )
+        self._tracker.down(printable(str(error)))
+        return error
 
     def _go_on(self) -> None:
         if self._waiting and not self._working and self._pool is not None:
@@ -261,6 +284,16 @@ class Committer:
         if self._connection.gone is not None and self.trouble is None:
             self.trouble = self._connection.gone
             self._lost()
+        # the state is what it was after most commands
+        if self.trouble or self._failure or not self._tracker.state.connected:
+            self._note_state()
+
+    def _note_state(self) -> None:
+        trouble = self.trouble or self._failure
+        if trouble is not None:
+            self._tracker.down(printable(trouble))
+        elif self._taking:
+            self._tracker.up(printable(str(self.path)))
 
     # The thread's side: no greenlets, no logs.
 
@@ -288,11 +321,14 @@ class Committer:
     def _commit(self, group: list[Ticket[Any]]) -> None:
         error: Exception
         try:
-            self._transact(group)
+            if self._transact(group):
+                self._failure = None
             return
         except sqlite3.Error as failure:
             error = StoreError(explain(failure, self.path))
             error.__cause__ = failure
+            if type(failure) in _OF_THE_FILE:
+                self._failure = str(error)
             alone = len(group) == 1 or 'locked' in str(failure)
         except UnicodeEncodeError as failure:  # SQLite keeps text as UTF-8
             error = StoreError(f'{self.path} cannot keep {quoted(failure.object)}: no valid text')
@@ -306,7 +342,7 @@ class Committer:
             else:
                 self._commit([ticket])
 
-    def _transact(self, group: list[Ticket[Any]]) -> None:
+    def _transact(self, group: list[Ticket[Any]]) -> bool:
         wanted: list[Ticket[Any]] = []
 
         def run(db: Database) -> None:
@@ -315,6 +351,7 @@ class Committer:
             for ticket in wanted:
                 ticket.value = ticket.command(db)
 
-        self._connection.transact(run, any(ticket.lasting for ticket in group))
+        changed = self._connection.transact(run, any(ticket.lasting for ticket in group))
         for ticket in wanted:
             ticket.settled = True
+        return changed

@@ -101,10 +101,11 @@ class StoreConnection:
         files = self._files
         return self.gone is None and files is not None and files.problem() is not None
 
-    def transact(self, run: Callable[[Database], object], lasting: bool) -> None:
-        """Do `run(connection)` in a transaction; with `lasting`, it is on the disk afterwards.
+    def transact(self, run: Callable[[Database], object], lasting: bool) -> bool:
+        """Do `run(connection)` in a transaction; return whether that changed anything.
 
-        Raises StoreError, sqlite3.Error, and whatever `run` raises; then nothing was done.
+        With `lasting`, it is on the disk afterwards. Raises StoreError, sqlite3.Error, and whatever
+        `run` raises; then nothing was done.
         """
         connection, mutex, files = self._connection, self._mutex, self._files
         if connection is None or mutex is None or files is None:
@@ -112,8 +113,7 @@ class StoreConnection:
         with mutex.hold():
             problem = self._check(files, lasting)
             if problem is None or files.is_harmless():
-                self._transact(connection, run, 'FULL' if lasting else 'NORMAL')
-                return
+                return self._transact(connection, run, 'FULL' if lasting else 'NORMAL')
             # The connection is given up first, whatever goes wrong while it is saved.
             self._connection = self._mutex = None
             files.save_and_close()
@@ -130,7 +130,7 @@ class StoreConnection:
 
     def _transact(
         self, connection: Database, run: Callable[[Database], object], synchronous: str
-    ) -> None:
+    ) -> bool:
         if self._synchronous != synchronous:
             connection.execute(f'PRAGMA synchronous = {synchronous}')
             self._synchronous = synchronous
@@ -138,13 +138,15 @@ class StoreConnection:
         before = connection.total_changes
         try:
             run(connection)
-            if connection.total_changes != before:
+            changed = connection.total_changes != before
+            if changed:
                 connection.note_time()
             connection.execute('COMMIT')
         except BaseException:
             if connection.in_transaction:
                 connection.rollback()
             raise
+        return changed
 
     def _make_file(self) -> None:
         with suppress(FileNotFoundError):

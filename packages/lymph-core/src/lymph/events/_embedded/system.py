@@ -27,6 +27,7 @@ from lymph.core._system.refusals import Availability
 from lymph.core._system.state import state_directory
 from lymph.core._system.wakeups import Waker, WakeupSocket
 from lymph.core.events import Event
+from lymph.core.monitoring.connection_states import ConnectionState
 from lymph.core.options import refuse_unknown
 from lymph.events._embedded.claims import HeldClaims
 from lymph.events._embedded.clock import Database
@@ -186,6 +187,14 @@ class EmbeddedEventSystem(BaseEventSystem):
         """Refuse to be used from now on, in a forked child; the queues stay the parent's."""
         self._availability.abandon()
         self._consumption.pause()
+
+    def connection_state(self) -> ConnectionState:
+        """Return whether the database can be read and written.
+
+        It cannot while its disk is full or its files are lost. Never waits; may be called by
+        another native thread.
+        """
+        return self._committer.state
 
     def subscribe(self, subscription: Subscription) -> None:
         """Bind the queue and begin to consume it; raises SubscriptionError as the contract says."""

@@ -24,11 +24,17 @@ PATIENCE = 60.0  # seconds
 def test_restart_of_redis_loses_nothing(
     bench: Any, make_load: Any, in_thread: Callable[..., Any], end: str, options: dict[str, Any]
 ) -> None:
-    load = make_load(bench.start(confirm_timeout=60), **options)
+    emitter = bench.start(confirm_timeout=60)
+    load = make_load(emitter, **options)
     bench.subscribe(bench.start(), load.handle)
+    state = emitter.connection_state()
+    assert (state.connected, state.reconnects) == (True, 0)
     with load.running():
         in_thread(getattr(bench.server, end))
+        eventually(lambda: not emitter.connection_state().connected)
         in_thread(bench.server.start)
+        eventually(lambda: emitter.connection_state().connected, PATIENCE)
+    assert emitter.connection_state().reconnects == 1
     assert load.failed == set()
     eventually(lambda: bench.left() == {}, PATIENCE)
 
@@ -92,6 +98,25 @@ def test_slow_connection_loses_nothing(bench: Any, make_load: Any, proxy: FaultP
         proxy.heal()
     assert load.failed == set()
     eventually(lambda: bench.left() == {}, PATIENCE)
+
+
+def test_state_tells_the_server_and_the_reason_without_the_password(
+    bench: Any, proxy: FaultProxy
+) -> None:
+    bench.user('+@all ~* &*')
+    server = f'redis://{bench.name}@{proxy.address}/0'
+    system = bench.start(urls=f'redis://{bench.name}:secret@{proxy.address}')
+    state = system.connection_state()
+    assert (state.connected, state.server, state.reason) == (True, server, '')
+    proxy.refuse()
+    proxy.cut()
+    eventually(lambda: 'refused' in system.connection_state().reason, PATIENCE)
+    state = system.connection_state()
+    assert (state.connected, state.server, state.reconnects) == (False, server, 0)
+    assert 'secret' not in state.reason
+    proxy.heal()
+    eventually(lambda: system.connection_state().connected, PATIENCE)
+    assert system.connection_state().reconnects == 1
 
 
 def test_refused_connection_is_retried_until_it_is_accepted(

@@ -29,9 +29,11 @@ from kazoo.protocol.states import KazooState, KeeperState
 from lymph.core._system.connecting import create_connection
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._system.private_parts import as_expected, assigns
+from lymph.core._system.refusals import made_before_fork
 from lymph.core.addresses import join_address
+from lymph.core.monitoring.connection_states import ConnectionState, ConnectionTracker
 from lymph.core.monitoring.log_limits import REMIND, Reminder
-from lymph.discovery.zookeeper._client.severing import prepare, sever
+from lymph.discovery.zookeeper._client.severing import peer_of, prepare, sever
 
 __all__ = ['Away', 'ZookeeperSession']
 
@@ -81,14 +83,23 @@ class ZookeeperSession:
         self._refused = False
         self._restarting = Semaphore()
         self._supervisor: gevent.Greenlet[..., Any] | None = None
+        self._tracker = ConnectionTracker(self._hosts)
         self._reminder = Reminder()
         self._told = False  # whether a warning about the missing connection was logged
         prepare(client)
         abandon_in_children(self)
 
     def __str__(self) -> str:
-        hosts = ','.join(join_address(host, port) for host, port in self.client.hosts)
-        return f'ZooKeeper at {hosts}'
+        return f'ZooKeeper at {self._hosts}'
+
+    @property
+    def _hosts(self) -> str:
+        return ','.join(join_address(host, port) for host, port in self.client.hosts)
+
+    @property
+    def state(self) -> ConnectionState:
+        """Whether there is a connection, and the server; all servers if kazoo does not tell."""
+        return self._tracker.state
 
     @property
     def connected(self) -> bool:
@@ -144,6 +155,7 @@ class ZookeeperSession:
         """
         self.client.remove_listener(self._state_changed)
         self._connected.clear()
+        self._tracker.down('stopped')
         if self._started and not self.forked:
             self._started = False
             gevent.spawn(self._end).join(farewell)
@@ -182,6 +194,7 @@ class ZookeeperSession:
         self.forked = True
         self._started = False
         self._connected.clear()
+        self._tracker.down(made_before_fork('registry'))
         sever(self.client)
 
     def _expect_login(self) -> None:
@@ -243,16 +256,23 @@ class ZookeeperSession:
             self.lapsed = self._has_lapsed()
             self._lost.clear()
             self._connected.set()
+            self._tracker.up(peer_of(self.client) or self._hosts)
             self._on_connected()
             return
         if self.client.client_state == KeeperState.AUTH_FAILED:
             self._refused = True
+        self._tracker.down(self._reason(state))
         if self._connected.is_set():
             self._left = time.monotonic()
             self._connected.clear()
             if not self._refused:  # a refused auth is raised as an error instead
                 self._warn('lost the connection to %s; trying to connect again')
         self._lost.set()
+
+    def _reason(self, state: str) -> str:
+        if self._refused:
+            return _REFUSED
+        return 'the session has ended' if state == KazooState.LOST else 'the connection was lost'
 
     def _has_lapsed(self) -> bool:
         left, self._left = self._left, None

@@ -1,10 +1,11 @@
-"""Disable a kazoo client in a forked child without sending anything to the server.
+"""The socket of a kazoo client: whose address it has, and how a forked child gives it up.
 
 The child has a copy of the greenlet that serves the connection. That copy must find its socket
 closed. It must not send a close request, which would end the parent's session, nor reconnect, which
-would take that session over. kazoo has no method for this, so `sever` uses the client's private
-socket and stop event. If a version of kazoo does not have them, `prepare` wraps the function with
-which the client's handler opens sockets: it remembers the last one, and opens none in a child.
+would take that session over. kazoo has no method for this and does not show its socket, so `sever`
+and `peer_of` use the client's private socket and stop event. If a version of kazoo does not have
+them, `prepare` wraps the function with which the client's handler opens sockets: it remembers the
+last one, and opens none in a child.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from kazoo.client import KazooClient
 from kazoo.protocol.connection import ConnectionHandler
 
 from lymph.core._system.private_parts import as_expected, assigns
+from lymph.core.addresses import join_address
 from lymph.core.failures import Killed
 
-__all__ = ['prepare', 'sever']
+__all__ = ['peer_of', 'prepare', 'sever']
 
 
 def _is_expected() -> bool:
@@ -50,23 +52,36 @@ def sever(client: Any) -> None:
         client.handler.create_connection.sever()
 
 
+def peer_of(client: Any) -> str | None:
+    """Return the address of the server that `client` is connected to; None if it cannot be told."""
+    if _REACHABLE:
+        connection = client._connection._socket  # noqa: SLF001
+    else:
+        connection = client.handler.create_connection.connection
+    try:
+        host, port = connection.getpeername()[:2]
+    except (AttributeError, OSError, TypeError, ValueError):  # there is none, or no more
+        return None
+    return join_address(host, port)
+
+
 class _Connector:
     """Replaces `create_connection` of a kazoo handler and remembers the last socket."""
 
     def __init__(self, create_connection: Any) -> None:
         self._create_connection = create_connection
-        self._socket: Any = None
+        self.connection: Any = None
         self._severed = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._severed:
             raise Killed  # ends the greenlet that serves the connection
-        self._socket = self._create_connection(*args, **kwargs)
-        return self._socket
+        self.connection = self._create_connection(*args, **kwargs)
+        return self.connection
 
     def sever(self) -> None:
         self._severed = True
-        _end(self._socket)
+        _end(self.connection)
 
 
 def _end(connection: Any) -> None:

@@ -8,6 +8,7 @@ until it runs again.
 from __future__ import annotations
 
 from lymph.config import ConfigView
+from lymph.core.monitoring.connection_states import ConnectionState
 from lymph.discovery.base import BaseServiceRegistry
 from lymph.discovery.partitioning import RegistryPartitioner
 from lymph.discovery.zookeeper._registry.registry import ZookeeperServiceRegistry
@@ -33,6 +34,10 @@ class ZookeeperPartitioner(RegistryPartitioner):
         and for invalid values, as `ZookeeperServiceRegistry.from_config` does.
         """
         return cls(ZookeeperServiceRegistry.from_config(config))
+
+    def connection_state(self) -> ConnectionState:
+        """Return the state of the connection of its own to ZooKeeper."""
+        return self._own.connection_state()
 
     def on_start(self) -> None:
         """Connect to the server.

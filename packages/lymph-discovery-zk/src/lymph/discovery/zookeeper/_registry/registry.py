@@ -24,6 +24,7 @@ from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNod
 from lymph.config import ConfigView, Location
 from lymph.config.printable import quoted
 from lymph.core._system.refusals import made_before_fork
+from lymph.core.monitoring.connection_states import ConnectionState
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.core.options import refuse_unknown
@@ -124,6 +125,13 @@ class ZookeeperServiceRegistry(BaseServiceRegistry):
     def description(self) -> str:
         """The servers and the path of the root node, for an operator."""
         return f'{self._session} below {self._session.client.chroot}{self._root or "/"}'
+
+    def connection_state(self) -> ConnectionState:
+        """Return the state of the connection to ZooKeeper.
+
+        Never waits; may be called by another native thread.
+        """
+        return self._session.state
 
     @property
     def servers(self) -> list[tuple[str, int]]:

@@ -22,6 +22,7 @@ from lymph.config.lazy import lazy
 from lymph.config.printable import object_name
 from lymph.core._system.refusals import Availability
 from lymph.core.events import Event
+from lymph.core.monitoring.connection_states import ConnectionState, ConnectionTracker
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_declaration, check_emission, check_subscription
 from lymph.events.kombu._connecting.errors import BrokerError
@@ -52,6 +53,7 @@ class KombuEventSystem(BaseEventSystem):
             raise TypeError('call KombuEventSystem.from_config, which chooses by the addresses')
         super().__init__(**kwargs)
         self._availability = Availability('event system')
+        self._tracker = ConnectionTracker()
 
     @classmethod
     def from_config(cls, config: ConfigView, **kwargs: Any) -> KombuEventSystem:
@@ -79,6 +81,20 @@ class KombuEventSystem(BaseEventSystem):
                 "pip install 'lymph-events-kombu[redis]'",
             )
         return _redis(config, **kwargs)
+
+    def connection_state(self) -> ConnectionState:
+        """Return the state of the connections to the broker.
+
+        Over RabbitMQ there are two: one for emitting events, and from the first subscription on one
+        for consuming them. The event system is connected while it has all that it needs. Never
+        waits; may be called by another native thread.
+        """
+        return self._tracker.state
+
+    def abandon(self) -> None:
+        """Refuse every use in a forked child; the parent keeps its connections."""
+        self._availability.abandon()
+        self._tracker.down(self._availability.refusal or '')
 
     def subscribe(self, subscription: Subscription) -> None:
         """Declare and bind the queue and consume it.

@@ -25,6 +25,7 @@ from gevent.event import Event
 from lymph.core._system.threads import get_ident
 from lymph.core.failures import error_line, log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.connection_states import ConnectionTracker
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.backoff import Backoff
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
@@ -74,6 +75,7 @@ class Reconnecting(ABC, Generic[B, C]):
     `brokers`     the addresses, tried in turn, or in random order with `shuffle`
     `on_down()`   is called when the connection is lost, and must not wait
     `reminder`    limits the log; connections that are lost together share one, for one line
+    `tracker`     keeps the state of the connection, as the part `purpose`
     ============  ==============================================================================
 
     The attribute `connection` is None while there is no connection; `trouble` then says why.
@@ -87,6 +89,7 @@ class Reconnecting(ABC, Generic[B, C]):
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
         reminder: Reminder | None = None,
+        tracker: ConnectionTracker | None = None,
     ) -> None:
         self.broker = brokers[0]
         self.connection: C | None = None
@@ -102,6 +105,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self._brief = 0  # number of brief connections in a row
         self._since = 0.0  # monotonic time at which the connection was made
         self._reminder = reminder or Reminder()
+        self._tracker = tracker or ConnectionTracker()
         self._told = False  # whether the loss was logged as a warning
         self._forsaken: C | None = None  # a lost connection whose `_abandon` failed
 
@@ -131,6 +135,7 @@ class Reconnecting(ABC, Generic[B, C]):
         if self.connection is None:
             for error in errors:
                 _log(logging.DEBUG, error, '%s', error)
+            self._tracker.forget(self._purpose)  # nobody connects it
             raise BrokerError('; '.join(str(error) for error in errors))
         self._owner = Greenlet.spawn(go_on, logger, self._purpose, self._own)
 
@@ -142,6 +147,7 @@ class Reconnecting(ABC, Generic[B, C]):
         connection, self.connection = self.connection, None
         self.up.clear()
         self.trouble = 'stopped'
+        self._tracker.forget(self._purpose)
         if connection is not None:
             with suppress(_TooLong, *BROKEN), gevent.Timeout(timeout, _TooLong):
                 connection.close()
@@ -161,6 +167,7 @@ class Reconnecting(ABC, Generic[B, C]):
         self.up.clear()
         self.connection = None
         self.trouble = f'{self.broker}: {explain(error)}'
+        self._tracker.down(self.trouble, self._purpose)
         lasted = time.monotonic() - self._since
         self._brief = self._brief + 1 if lasted < _BRIEF else 0
         self._forsaken = connection
@@ -212,8 +219,10 @@ class Reconnecting(ABC, Generic[B, C]):
                 self.connection = connection
                 self._since = time.monotonic()
                 self.up.set()
+                self._tracker.up(str(broker), self._purpose)
                 break
             self.trouble = str(errors[-1])
+            self._tracker.down(self.trouble, self._purpose)
         return errors
 
     def _in_turn(self) -> list[B]:

@@ -15,6 +15,7 @@ import gevent
 
 from lymph.core.failures import log_failure
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.connection_states import ConnectionTracker
 from lymph.core.monitoring.log_limits import Reminder
 from lymph.events.kombu._connecting.errors import BROKEN, BrokerError, explain
 from lymph.events.kombu._connecting.reconnecting import Reconnecting
@@ -37,7 +38,7 @@ class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
 
     `prepare(connection)` is called with each new connection before any other use, and may wait. Its
     errors count as a failed connection. `on_down()` is called when the connection is lost, and must
-    not wait. `shuffle` and `reminder` are as in `Reconnecting`.
+    not wait. `shuffle`, `reminder` and `tracker` are as in `Reconnecting`.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class RabbitmqLink(Reconnecting[Broker, AmqpConnection]):
         on_down: Callable[[], object] = _nothing,
         shuffle: bool = False,
         reminder: Reminder | None = None,
+        tracker: ConnectionTracker | None = None,
     ) -> None:
-        super().__init__(purpose, brokers, on_down, shuffle, reminder)
+        super().__init__(purpose, brokers, on_down, shuffle, reminder, tracker)
         self._prepare = prepare
         self._greenlets: list[Greenlet] = []
 

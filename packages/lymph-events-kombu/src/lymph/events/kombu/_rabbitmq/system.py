@@ -71,7 +71,11 @@ class RabbitmqEventSystem(KombuEventSystem):
         self._clock = SteadyClock()
         self._outage = Reminder()
         link = partial(
-            RabbitmqLink, brokers=settings.brokers, shuffle=settings.shuffle, reminder=self._outage
+            RabbitmqLink,
+            brokers=settings.brokers,
+            shuffle=settings.shuffle,
+            reminder=self._outage,
+            tracker=self._tracker,
         )
         self._emitting = link(
             'emitting events', prepare=self._prepare_emitting, on_down=self._emitting_down
@@ -157,7 +161,7 @@ class RabbitmqEventSystem(KombuEventSystem):
 
     def abandon(self) -> None:
         """Refuse every use in a forked child; the parent keeps the connections."""
-        self._availability.abandon()
+        super().abandon()
         self._upkeep.stop()
         self._records.abandon()
         self._emitting.abandon()

@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 
+from lymph.core.monitoring.connection_states import ConnectionTracker
 from lymph.events.kombu._connecting.errors import BrokerError
 from lymph.events.kombu._connecting.reconnecting import Reconnecting
 from lymph.events.kombu._redis.bells import Bells
@@ -32,6 +33,7 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
     `queues()`       returns the queues whose bells each new connection listens to
     `ring(queue)`    is called when a queue may have events; must not wait
     `prepare(pipe)`  is called with each new connection before its first use; may wait
+    `tracker`        keeps the state of the connection
     ===============  ===========================================================================
     """
 
@@ -43,8 +45,9 @@ class RedisLink(Reconnecting[RedisBroker, Pipe]):
         ring: Callable[[str], object],
         prepare: Callable[[Pipe], object],
         shuffle: bool = False,
+        tracker: ConnectionTracker | None = None,
     ) -> None:
-        super().__init__('events', brokers, shuffle=shuffle)
+        super().__init__('events', brokers, shuffle=shuffle, tracker=tracker)
         self._prefix = prefix
         self._ring = ring
         self._prepare = prepare

@@ -64,6 +64,7 @@ class RedisEventSystem(KombuEventSystem):
             self._ring,
             self._prepare,
             settings.shuffle,
+            self._tracker,
         )
         self._store = RedisStore(self, self._link, settings.visibility_timeout, self._keep_up)
         self._publisher = RedisPublisher(self._link, self._timeout)
@@ -107,7 +108,7 @@ class RedisEventSystem(KombuEventSystem):
 
     def abandon(self) -> None:
         """Refuse every use in a forked child; the parent keeps the connection."""
-        self._availability.abandon()
+        super().abandon()
         self._consumption.pause()
         self._link.abandon()
 

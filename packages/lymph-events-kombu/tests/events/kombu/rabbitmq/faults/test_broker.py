@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -33,13 +34,48 @@ def test_killed_and_restarted_broker_loses_nothing(bench: Any, make_load: Any) -
 def test_stopped_and_restarted_broker_loses_nothing(
     bench: Any, make_load: Any, in_thread: Callable[..., Any]
 ) -> None:
-    load = make_load(bench.start(confirm_timeout=60), emitters=EMITTERS)
-    bench.subscribe(bench.start(prefetch=PREFETCH), load.handle)
+    emitter, consumer = bench.start(confirm_timeout=60), bench.start(prefetch=PREFETCH)
+    load = make_load(emitter, emitters=EMITTERS)
+    bench.subscribe(consumer, load.handle)
+    before = time.time()
     with load.running():
         in_thread(bench.server.stop)
+        eventually(lambda: not emitter.connection_state().connected)
+        eventually(lambda: not consumer.connection_state().connected)
+        down = consumer.connection_state()
+        assert before <= down.since <= time.time()
+        assert bench.server.address in down.reason
         in_thread(bench.server.start)
+        eventually(lambda: emitter.connection_state().connected, PATIENCE)
+        eventually(lambda: consumer.connection_state().connected, PATIENCE)
+        up = consumer.connection_state()
+        assert up.since >= down.since
+        assert (up.reconnects >= 1, up.reason) == (True, '')
     assert load.failed == set()
     assert load.repeated() <= UNDER_WAY
+
+
+def test_state_has_both_connections_and_no_password(bench: Any, proxy: FaultProxy) -> None:
+    system = bench.make(urls=f'amqp://guest:guest@{proxy.address}//')
+    assert system.connection_state()[:1] == (False,)
+    bench.systems.append(system)
+    system.on_start()
+    bench.subscribe(system, lambda event: None)
+    state = system.connection_state()
+    assert (state.connected, state.reconnects, state.reason) == (True, 0, '')
+    assert state.server == f'amqp://guest@{proxy.address}//'
+    proxy.refuse()
+    proxy.cut()
+    eventually(lambda: 'emitting events: ' in system.connection_state().reason, PATIENCE)
+    eventually(lambda: 'consuming events: ' in system.connection_state().reason, PATIENCE)
+    state = system.connection_state()
+    assert (state.connected, state.server) == (False, f'amqp://guest@{proxy.address}//')
+    assert 'guest:guest' not in state.reason
+    proxy.heal()
+    eventually(lambda: system.connection_state().connected, PATIENCE)
+    assert system.connection_state().reconnects == 1
+    bench.stop(system)
+    assert not system.connection_state().connected
 
 
 def test_delayed_events_survive_a_restart_of_the_broker(bench: Any, make_load: Any) -> None:
