@@ -16,6 +16,7 @@ from lymph.core._hosting.server import RequestServer
 from lymph.core._loop.hooks import Hook
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core.interfaces import Interface
+from lymph.core.reasons import STARTING
 from lymph.core.transport.base import Listener, Transport
 from lymph.core.workers import Workers
 
@@ -75,6 +76,7 @@ class Status:
             'pid': os.getpid(),
             'uptime': time.monotonic() - self._began,
             'draining': container.draining,
+            'starting': self._server.refusing is STARTING,
             'interfaces': [
                 {'name': i.name, 'version': i.version, 'class': type(i).__qualname__}
                 for i in container.interfaces
