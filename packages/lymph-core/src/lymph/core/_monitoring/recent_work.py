@@ -1,0 +1,105 @@
+"""What an instance did lately: its last units of work, and those that are in progress.
+
+An entry is a plain tuple, made when the unit ends:
+
+========  ===========================================================================
+kind      ``call``: an attempt of a call; ``rpc``: a call that was answered; ``emit``;
+          ``event`` and ``task``: an attempt to handle one; ``feed``: an event passed on
+          to the partition of a serial handler; ``http``: a request
+trace id  text
+id        of a call and of its answer: the id of the request; of an emission: the id of
+          the event; of others: unique in this process
+parent    the id of the unit in which a call or an emission was made, None if there was
+          none; of an attempt to handle an event: the id of the event
+name      the method, the type of the event, the handler or the task; of a request, its
+          HTTP method and its path
+peer      the endpoint or the service that is called, the address of a caller, the queue
+          of an event; of an HTTP request, the interface
+started   a time of `time.monotonic`
+duration  seconds; None: in progress
+outcome   ``ok``; the class of an error, the reason of a NACK, the status of an answer
+attempt   which attempt to handle an event, from 1
+========  ===========================================================================
+
+Nothing of arguments, payloads and results is in it. All texts have the bounds of
+`lymph.core.limits`, and thus a full ring has: 2,000 entries take about 0.8 MB, at most 3 MB.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Final
+
+from lymph.core.failures import error_name
+from lymph.exceptions import Nack, RemoteError
+
+__all__ = ['DEFAULT_KEEP', 'LONGEST', 'Entry', 'RecentWork', 'outcome_of', 'text_of']
+
+DEFAULT_KEEP: Final = 2000  # entries
+LONGEST: Final = 255  # characters of a name, a peer or an outcome
+
+#: see above
+Entry = tuple[str, str, Any, Any, Any, Any, float, 'float | None', str, int]
+
+
+class RecentWork:
+    """The last `keep` units of work of a process, and those that are in progress.
+
+    With a `keep` of 0 nothing is kept. Who has finished a unit calls `add` unless it is None.
+    """
+
+    def __init__(self, keep: int = DEFAULT_KEEP) -> None:
+        self.keep: Final = keep
+        self._ring: deque[Entry] = deque(maxlen=keep)
+        #: adds an entry; None if nothing is kept
+        self.add: Final[Callable[[Entry], object] | None] = self._ring.append if keep else None
+        #: units in progress that nothing else knows, by a key of their own
+        self.running: Final[dict[Hashable, Entry]] = {}
+        #: functions that return entries of other units in progress
+        self.sources: Final[list[Callable[[], Iterable[Entry]]]] = []
+        #: makes ids that are unique in this process
+        self.new_id: Final = itertools.count(1).__next__
+
+    def of(self, trace_id: str) -> list[Entry]:
+        """Return what is known of a trace: what has ended, then what is in progress."""
+        return [entry for entry in self if entry[1] == trace_id]
+
+    @property
+    def since(self) -> float | None:
+        """Since when everything that has ended is kept, a time of `time.monotonic`; None: ever."""
+        if len(self._ring) < self.keep:
+            return None
+        oldest = self._ring[0] if self._ring else None
+        return time.monotonic() if oldest is None else oldest[6] + (oldest[7] or 0.0)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield all entries, those of units in progress last."""
+        yield from tuple(self._ring)
+        if self.keep:
+            yield from tuple(self.running.values())
+            for source in self.sources:
+                yield from tuple(source())
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the outcome of a call that has ended with an error: a reason, or a class."""
+    if isinstance(error, Nack):
+        reason: object = error.reason
+        return reason[:LONGEST] if isinstance(reason, str) else 'failed'
+    if isinstance(error, RemoteError):
+        type: object = error.type
+        if isinstance(type, str):
+            return type[:LONGEST]
+    return error_name(error)[:LONGEST]
+
+
+def text_of(id: object) -> str | None:
+    """Return the id of a unit as text."""
+    if id is None or isinstance(id, str):
+        return id
+    if isinstance(id, bytes):
+        return id.hex()
+    return '/'.join(map(str, id)) if isinstance(id, tuple) else str(id)

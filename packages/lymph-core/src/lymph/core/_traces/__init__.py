@@ -1,0 +1,1 @@
+"""One trace, put together from what many instances did lately."""
