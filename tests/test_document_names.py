@@ -31,7 +31,15 @@ OTHERS = {
     **dict.fromkeys(
         (
             f'lymph.{name}'
-            for name in ('change_loglevel', 'get_metrics', 'inspect', 'ping', 'status')
+            for name in (
+                'change_loglevel',
+                'get_metrics',
+                'inspect',
+                'ping',
+                'recent',
+                'status',
+                'trace',
+            )
         ),
         'a method of every instance',
     ),

@@ -7,7 +7,7 @@ one is dropped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 import gevent
@@ -66,7 +66,9 @@ class RequestChannel:
         '_waiting',
         'heard',
         'id',
+        'parent',
         'sending',
+        'started',
         'subject',
         'ticket',
         'timeout',
@@ -79,6 +81,10 @@ class RequestChannel:
         self.subject = subject
         self._headers = headers  # packed, for errors
         self.heard = connection.heard  # messages that had arrived before this request was sent
+        #: when the attempt of a call began, a time of `time.monotonic`; 0: it is none
+        self.started = 0.0
+        #: the id of the unit of work that makes the call
+        self.parent: Hashable = None
         #: the greenlet that is sending the request; it waits while the peer does not read
         self.sending: greenlet | None = None
         self._connection = connection
@@ -203,6 +209,8 @@ class ReplyChannel:
         'reply_headers',
         'reply_sent',
         'running',
+        'started',
+        'trace_id',
     )
 
     def __init__(
@@ -223,6 +231,8 @@ class ReplyChannel:
         self.reply_sent = False
         self.detached = False
         self.entered = False  # whether the method was called
+        self.started = 0.0  # a time of `time.monotonic`; 0: not yet
+        self.trace_id: str | None = None
         #: headers that interceptors add to the answer
         self.reply_headers: Headers | None = None
         self._link = link
@@ -294,6 +304,11 @@ class ReplyChannel:
     def detach(self) -> None:
         """Allow an answer after the method has returned; without one the caller gets a Timeout."""
         self.detached = True
+
+    @property
+    def work(self) -> bytes:
+        """The id of its unit of work: that of the request."""
+        return self.message.id
 
     @property
     def peer(self) -> str:

@@ -112,6 +112,7 @@ class ServiceContainer(CallerSide):
             idle_timeout=settings.rpc_idle_timeout,
             connect_timeout=settings.rpc_connect_timeout,
             on_demand=on_demand,
+            keep=settings.trace_keep,
             pool=Pool(),
             workers=Workers(settings.pool_size),
             metrics=Aggregate(tags=settings.metrics_tags),
@@ -123,8 +124,9 @@ class ServiceContainer(CallerSide):
         self._transport = transport
         self._operator_endpoints = OperatorEndpoints(self.identity, self._names)
         self._advertising = self._advertised(registry.beyond_host)
-        self._methods = MethodTable(self.chains)
+        self._methods = MethodTable(self.chains, self.recent.add)
         self._server = RequestServer(self._methods, self.workers, self.error_hook)
+        self.recent.sources.append(self._server.in_progress)
         self._registrations = Registrations(registry, worker)
         #: runs serial handlers; its `partitioner` may be replaced before the start
         self.serial_events = SerialEvents(self, RegistryPartitioner(registry))
@@ -146,7 +148,7 @@ class ServiceContainer(CallerSide):
             self.add_component(watchdog)
         self._status = Status(self, transport, self._server, self._event_handlers, watchdog)
         builtin = BuiltinInterface(
-            self, self._methods, self.metrics, self.status, lambda: self.interfaces
+            self, self._methods, self.metrics, self.status, lambda: self.interfaces, self.recent
         )
         self._methods.add(builtin, vital=True)
         abandon_in_children(self)

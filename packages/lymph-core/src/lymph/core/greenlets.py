@@ -1,7 +1,8 @@
 """Greenlets that inherit the context they were made in, and the group that ends them.
 
-A new greenlet inherits the trace id, but neither the deadline nor the unit of work: background work
-that a handler starts may take longer than the caller of the handler waits, and than the handler.
+A new greenlet inherits the trace id, and its calls and events have the same origin, but it inherits
+neither the deadline nor the resources of the unit of work: background work that a handler starts
+may take longer than the caller of the handler waits, and than the handler.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gevent
 from gevent.pool import Group
 
 from lymph.core._loop import deadlines
+from lymph.core._loop.current_call import current_work, set_current_work
 from lymph.core._system.threads import get_ident
 from lymph.core._work.shield import CLOSING, Shieldable, cut_closing, kill_in_time
 from lymph.core._work.units import leave_unit
@@ -49,6 +51,7 @@ class Greenlet(EndsByKilled, Shieldable, gevent.Greenlet):  # type: ignore[type-
     def __init__(self, run: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         super().__init__(run, *args, **kwargs)
         context = contextvars.copy_context()
+        context.run(set_current_work, current_work())
         context.run(deadlines.set_current, None)
         context.run(leave_unit)
         self.gr_context = context

@@ -10,6 +10,7 @@ from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core._hosting.publishing import check_log_endpoint
+from lymph.core._monitoring.recent_work import DEFAULT_KEEP
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT
 from lymph.core.failures import described
@@ -35,10 +36,11 @@ __all__ = [
 
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
-    'port registry rpc',
+    'port registry rpc trace',
     'rpc': 'cancel connect_timeout curve idle_timeout max_buffered max_message_size retries '
     'timeout transport unresponsive_timeout',
     'metrics': 'tags',
+    'trace': 'keep',
 }
 
 _SHORTEST_BLOCK = 0.01  # seconds; the watchdog's thread wakes up once in this time
@@ -46,6 +48,7 @@ _SHORTEST_SILENCE = 0.1  # seconds; a silent peer is pinged three times in this 
 _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
 _LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
+_MOST_KEPT = 1_000_000  # units of work; a few hundred MB
 _LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
 
 
@@ -85,6 +88,7 @@ class ContainerSettings:
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
     metrics_tags: dict[str, str] = field(default_factory=dict)
+    trace_keep: int = DEFAULT_KEEP  # units of work that `lymph trace` can find; 0: none
     log_endpoint: str | None = None
     #: the place of `ip` in the configuration, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
@@ -124,6 +128,9 @@ def read_settings(
         ),
         rpc_cancel=config.get_bool('rpc.cancel', ContainerSettings.rpc_cancel),
         metrics_tags=_tags(config.view('metrics.tags')),
+        trace_keep=config.get_int(
+            'trace.keep', ContainerSettings.trace_keep, minimum=0, maximum=_MOST_KEPT
+        ),
         log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
         ip_at=config.locate('ip'),
         log_endpoint_at=config.locate('log_endpoint'),

@@ -76,7 +76,9 @@ def test_inspect_describes_all_methods(builtin):
         'lymph.get_metrics',
         'lymph.inspect',
         'lymph.ping',
+        'lymph.recent',
         'lymph.status',
+        'lymph.trace',
     }
     assert all(method['help'] for name, method in methods.items() if name.startswith('lymph.'))
 

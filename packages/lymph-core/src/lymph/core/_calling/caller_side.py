@@ -15,10 +15,13 @@ from lymph.core import trace
 from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.emission import EmitWork
 from lymph.core._calling.figures import CallFigures
+from lymph.core._calling.outcomes import outcome_in
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._calling.watching import WatchedChannel
 from lymph.core._calling.work import CallWork
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
+from lymph.core._loop.current_call import current_work
+from lymph.core._monitoring.recent_work import DEFAULT_KEEP, LONGEST, RecentWork, outcome_of
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
 from lymph.core._typing.payloads import Payload, payload_of
@@ -33,6 +36,7 @@ from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
+from lymph.core.failures import error_name
 from lymph.core.interceptors import Interceptor
 from lymph.core.interfaces import Interface
 from lymph.core.messages import EMPTY_MAP, Message
@@ -62,7 +66,8 @@ class CallerSide(Componentized):
     """The side of a container that makes calls and emits events.
 
     `timeout` (seconds) and `retries` are the defaults of calls. `idle_timeout` and
-    `connect_timeout` (seconds) limit connections (see `Rpc`).
+    `connect_timeout` (seconds) limit connections (see `Rpc`). `keep` is how many of its last units
+    of work are kept (see `RecentWork`).
 
     With `on_demand`, the registry and the event system are started when they are first used: a
     client that only makes calls starts no event system, and one that only emits events starts no
@@ -86,11 +91,14 @@ class CallerSide(Componentized):
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         on_demand: bool = False,
+        keep: int = DEFAULT_KEEP,
         **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
         #: the chains of interceptors around all units of work; for lymph itself
         self.chains = Chains()
+        #: its last units of work; for lymph itself
+        self.recent = RecentWork(keep)
         self.rpc = Rpc(
             transport,
             lambda: self.registry,
@@ -99,6 +107,7 @@ class CallerSide(Componentized):
             idle_timeout=idle_timeout,
             connect_timeout=connect_timeout,
             chains=self.chains,
+            recent=self.recent,
         )
         self._figures = CallFigures()
         self._calls = self.chains.of('call')
@@ -355,11 +364,27 @@ class CallerSide(Componentized):
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         event = Event(type, body, source or self.identity, known)
-        if self._emissions.steps:
-            work = EmitWork(event, lambda: self.events.emit(event, delay))
-            surround(self._emissions.steps, work, work.run)
-        else:
-            self.events.emit(event, delay)
+        key = self._begin_emission(event)
+        outcome = 'ok'
+        try:
+            if self._emissions.steps:
+                work = EmitWork(event, lambda: self.events.emit(event, delay))
+                surround(self._emissions.steps, work, work.run)
+            else:
+                self.events.emit(event, delay)
+        except BaseException as error:
+            outcome = error_name(error)
+            raise
+        finally:
+            self.recent.end(key, outcome)
+
+    def _begin_emission(self, event: Event) -> int:
+        found = event.headers.get('trace_id')
+        trace_id = str(found) if trace.is_valid(found) else ''
+        name = event.type[:LONGEST]
+        return self.recent.begin(
+            'emit', trace_id, event.id, current_work(), name, None, monotonic()
+        )
 
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
@@ -377,7 +402,7 @@ class CallerSide(Componentized):
             if ended is not None:
                 ended()
 
-        wrapped = hosted(subscription, stats, end, self.chains)
+        wrapped = hosted(subscription, stats, end, self.chains, self.recent)
         self._handlers[wrapped] = stats  # before `subscribe`: `end` may run inside it
         self.metrics.add(stats)
         try:
@@ -401,21 +426,27 @@ class CallerSide(Componentized):
         self._figures.ended(call, 'expired', '', monotonic())
 
     def _watched(self, call: Call, send: Callable[[], WatchedChannel]) -> RequestChannel:
-        """Send a request and return its channel; count the call when it ends."""
+        """Send a request and return its channel; count and keep the call when it ends."""
         calls = self._figures
         calls.begun += 1
+        parent, started = current_work(), monotonic()
+        id: bytes | None = None
 
         def ended(frames: list[bytes] | None, error: BaseException | None) -> None:
             if frames is not None:
                 calls.replied(call, frames, monotonic())
+                outcome = outcome_in(frames)
             else:
                 calls.failed(call, error or Cancelled(), monotonic())
+                outcome = outcome_of(error or Cancelled())
+            self.rpc.keep_attempt(call, id, parent, started, outcome)
 
         try:
             channel = send()
         except BaseException as error:
             ended(None, error)
             raise
+        id, channel.started, channel.parent = channel.id, started, parent
         channel.watch(ended)
         return channel
 

@@ -61,6 +61,11 @@ class Dialer:
         self.passed_over: list[str] = []
         self.times_passed_over = 0
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """All connections."""
+        return tuple(self._connections.values())
+
     def connect(self, endpoint: str) -> Connection:
         """Return the connection to `endpoint`; make one if there is none. Does not wait.
 

@@ -11,7 +11,7 @@ from lymph.core.reasons import FAILED, Reason
 from lymph.exceptions import Failed, Refused, RemoteError, SerializationError
 from lymph.serializers.msgpack import unpack
 
-__all__ = ['outcome', 'reason_in', 'says_idempotent']
+__all__ = ['outcome', 'outcome_in', 'reason_in', 'says_idempotent']
 
 _TEXT = 64 * 1024  # characters of an error's text that are kept
 _NAME = 255  # characters of the name of its class, or of a reason
@@ -44,6 +44,13 @@ def outcome(frames: list[bytes], channel: RequestChannel) -> Any:
         raise kind(text, reason, **channel.facts)
     name = _text(details.get('type') or 'Exception', _NAME)
     raise RemoteError.named(name, text or channel.what, **channel.facts)
+
+
+def outcome_in(frames: list[bytes]) -> str:
+    """Return ``ok`` for a reply that is a result, or why there is none, in a word."""
+    if frames[1] in (REP, ACK):
+        return 'ok'
+    return reason_in(frames[3]) if frames[1] == NACK else 'RemoteError'
 
 
 def says_idempotent(headers: bytes) -> bool:

@@ -19,11 +19,13 @@ from lymph.core._calling.dialer import Dialer
 from lymph.core._calling.outcomes import outcome, says_idempotent
 from lymph.core._calling.reaching import Race
 from lymph.core._calling.work import TryWork
+from lymph.core._loop.current_call import current_work
+from lymph.core._monitoring.recent_work import LONGEST, Entry, RecentWork, outcome_of
 from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.core._system.refusals import made_before_fork, was_stopped
 from lymph.core._work.chains import Chains, surround
-from lymph.core.channels import RequestChannel
+from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.messages import IDEMPOTENT, NACK, id_source
@@ -61,7 +63,8 @@ class Rpc(Component):
     `registry()` returns the registry, and may have to start it. `suspect(endpoint)` is called in
     the hub when a connection was lost. `retries` is the default for calls whose options do not set
     it. A connection that is not up after `connect_timeout` seconds has failed; it is closed after
-    `idle_timeout` seconds without a request. `chains` has the interceptors of attempts.
+    `idle_timeout` seconds without a request. `chains` has the interceptors of attempts. `recent`
+    keeps what became of them.
     """
 
     def __init__(
@@ -74,9 +77,13 @@ class Rpc(Component):
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         chains: Chains | None = None,
+        recent: RecentWork | None = None,
     ) -> None:
         super().__init__()
         chains = chains or Chains()
+        self._keep = None if recent is None else recent.add
+        if recent is not None:
+            recent.sources.append(self._in_flight)
         self._tries = chains.of('try')
         self._builtin_tries = chains.of('try', builtin=True)
         #: runs calls in the background
@@ -118,7 +125,7 @@ class Rpc(Component):
             try:
                 if self._tries.steps:
                     return self._surrounded(call, retry + 1)
-                return self._attempt(call)
+                return self._attempt(call, retry + 1)
             except RpcError as error:
                 settled = call.extras is not None and call.extras.settled
                 if settled or retry >= retries or not self._may_retry(call, error):
@@ -131,10 +138,17 @@ class Rpc(Component):
             retry += 1
             self._retried += 1
 
-    def _attempt(self, call: Call, connection: Connection | None = None) -> Any:
+    def _attempt(self, call: Call, number: int, connection: Connection | None = None) -> Any:
         """Make one attempt of a call and return its result; raises RpcError."""
+        # the first one begins with its call, so the clock need not be read again
+        started = call.deadline - call.timeout if number == 1 else time.monotonic()
+        parent = current_work()
+        id: bytes | None = None
         try:
             channel: RequestChannel = self.send(call, connection)
+            id = channel.id
+            channel.started = started
+            channel.parent = parent
             try:
                 frames = channel.wait()
             except BaseException:
@@ -149,11 +163,44 @@ class Rpc(Component):
                 self._idempotent.add((call.address, call.subject))
             elif self._idempotent:
                 self._idempotent.discard((call.address, call.subject))
-            return outcome(frames, channel)
-        except RpcError as error:
-            if call.tried:
+            result = outcome(frames, channel)
+        except BaseException as error:
+            if call.tried and isinstance(error, RpcError):
                 self._dialer.failed(call.tried[-1], error)
+            self.keep_attempt(call, id, parent, started, outcome_of(error), number)
             raise
+        keep = self._keep
+        if keep is not None:  # inlined `keep_attempt`, since this runs for every call
+            seconds = time.monotonic() - started
+            peer, name = call.tried[-1] if call.tried else call.address, call.subject
+            keep(('call', call.trace_id, id, parent, name, peer, started, seconds, 'ok', number))
+        return result
+
+    def keep_attempt(
+        self,
+        call: Call,
+        id: bytes | None,
+        parent: object,
+        started: float,
+        outcome: str,
+        number: int = 1,
+    ) -> None:
+        """Keep what became of an attempt; `id` is that of its request, None if none was sent."""
+        if self._keep is not None:
+            seconds = time.monotonic() - started
+            peer = call.tried[-1] if call.tried else call.address[:LONGEST]
+            about = 'call', call.trace_id, id, parent, call.subject[:LONGEST], peer
+            self._keep((*about, started, seconds, outcome, number))
+
+    def _in_flight(self) -> Iterator[Entry]:
+        """Yield the attempts that wait for an answer, for `RecentWork`."""
+        for connection in self._dialer.connections:
+            for channel in connection.pending.values():
+                trace_id = channel.facts.get('trace_id')
+                if channel.started and trace_id:
+                    name = subject_text(channel.subject)
+                    known = 'call', trace_id, channel.id, channel.parent, name, connection.endpoint
+                    yield (*known, channel.started, None, '', 1)
 
     def _surrounded(self, call: Call, number: int) -> Any:
         """Make one attempt of a call inside the interceptors of attempts; raises RpcError.
@@ -163,7 +210,7 @@ class Rpc(Component):
         builtin = call.subject.startswith(BUILTIN)
         steps = (self._builtin_tries if builtin else self._tries).steps
         if not steps:
-            return self._attempt(call)
+            return self._attempt(call, number)
         connection = failure = None
         try:
             connection = self.connection_for(call)
@@ -176,7 +223,7 @@ class Rpc(Component):
                 raise failure
             if call.deadline <= time.monotonic():
                 raise call.no_time(call.timeout)
-            return self._attempt(call, connection)
+            return self._attempt(call, number, connection)
 
         endpoint = None if connection is None else connection.endpoint
         work = TryWork(call, number, endpoint, attempt)

@@ -69,24 +69,28 @@ def run_call(
     running[key] = channel
     if cancellation is not None:
         cancellation.begin(channel)
-    started = time.monotonic()
+    channel.started = started = time.monotonic()
+    channel.trace_id = trace_id
     method.running += 1
+    ended = 'ok'
     try:
-        _answer(method, channel, started)
+        ended = _answer(method, channel, started)
         method.handled += 1
     except Killed:
+        ended = 'Killed'
         method.failed += 1
         reason = FAILED if channel.entered else DRAINING
         channel.nack(unless_reply_sent=True, reason=reason, text='the service stopped while it ran')
         raise
     except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+        ended = error_name(error)
         if issubclass(type(error), Cancelled) and was_cancelled(channel):
             _cancelled(method, channel, error)
         elif channel.entered or not issubclass(type(error), Refused):
             method.failed += 1
             _failed(method, channel, error, error_hook, log)
         else:
-            refuse(method, channel, error)  # type: ignore[arg-type]  # it is a Refused
+            ended = refuse(method, channel, error)  # type: ignore[arg-type]  # it is a Refused
             cause = error.__cause__
             if isinstance(cause, Misfit) and cause.raised is not None:
                 _report(method, cause.raised, error_hook, log)
@@ -103,10 +107,17 @@ def run_call(
         durations.counts[bucket] += 1
         durations.sum += seconds
         durations.exemplars[bucket] = trace_id, seconds, now
+        keep = method.keep
+        if keep is not None:
+            id, peer = channel.message.id, channel.peer
+            keep(('rpc', trace_id, id, None, method.subject, peer, started, seconds, ended, 1))
 
 
-def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> None:
-    """Run the method inside its interceptors; send its result, or an error that it declares."""
+def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> str:
+    """Run the method inside its interceptors; send its result, or an error that it declares.
+
+    Returns ``ok``, or the name of the error.
+    """
     declaration, steps = method.declaration, method.chain.steps
     try:
         if steps:
@@ -121,12 +132,15 @@ def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> None:
     except declaration.raises as error:
         if issubclass(type(error), Refused) and not channel.entered:
             raise
-        channel.error(type=error_name(error), message=error_text(error, _TOLD))
-        return
+        name = error_name(error)
+        channel.error(type=name, message=error_text(error, _TOLD))
+        return name
     if not (declaration.raw and channel.entered):
         channel.reply(result)
     elif not channel.reply_sent and not channel.detached:
         channel.nack(text=f'{method.subject} returned without an answer')
+        return 'failed'
+    return 'ok'
 
 
 class RpcWork(Work):
@@ -251,12 +265,14 @@ def _about_options(signature: Signature, body: dict[str, Any]) -> str:
     return ''
 
 
-def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> None:
-    """Send a NACK with the reason of `error`: the method did not run."""
+def refuse(method: HostedMethod, channel: ReplyChannel, error: Refused) -> str:
+    """Send a NACK with the reason of `error`, and return this reason: the method did not run."""
     reason: object = error.reason
     if not isinstance(reason, str) or not reason or reason == FAILED:
         reason = FORBIDDEN  # `failed` would say that the method ran
     # counted separately only if known: an interceptor may pass on a reason of another service
     counted = reason if reason in REASONS else 'other'
     method.refused[counted] = method.refused.get(counted, 0) + 1
-    channel.nack(reason=cast('Reason', printable(reason, _REASON)), text=error_text(error))
+    told = printable(reason, _REASON)
+    channel.nack(reason=cast('Reason', told), text=error_text(error))
+    return told

@@ -22,9 +22,10 @@ from lymph.core._hosting.giving_up import give_up
 from lymph.core._hosting.methods import HostedMethod, MethodTable
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.hooks import Hook
+from lymph.core._monitoring.recent_work import Entry
 from lymph.core._protocol.call_headers import read_usual
 from lymph.core._work.cancelling import Cancellation
-from lymph.core.channels import ReplyChannel
+from lymph.core.channels import ReplyChannel, subject_text
 from lymph.core.limits import HEADERS, ID
 from lymph.core.messages import CANCEL, REQ, Message, id_source
 from lymph.core.monitoring.descriptions import describe
@@ -77,6 +78,15 @@ class RequestServer:
         self._expirations = Expirations()
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
+
+    def in_progress(self) -> Iterator[Entry]:
+        """Yield the calls that run, for `RecentWork`; not those of the built-in interface."""
+        for running in self.links.values():
+            for channel in running.values():
+                name = subject_text(channel.message.subject)
+                if channel.trace_id is not None and not name.startswith('lymph.'):
+                    known = 'rpc', channel.trace_id, channel.work, None, name, channel.peer
+                    yield (*known, channel.started, None, '', 1)
 
     def link_up(self, link: Link) -> None:
         """Add a caller."""

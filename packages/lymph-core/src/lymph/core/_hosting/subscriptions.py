@@ -12,6 +12,8 @@ from lymph.core import trace
 from lymph.core._declaring.binding import bound
 from lymph.core._declaring.tasks import Task
 from lymph.core._loop import deadlines
+from lymph.core._loop.current_call import set_current_work
+from lymph.core._monitoring.recent_work import RecentWork
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.plans import CallPlan, EventTypes
 from lymph.core._work.chains import Chain, Chains, surround
@@ -20,7 +22,7 @@ from lymph.core._work.handling import HandlerWork
 from lymph.core._work.headers import Headers, arrived
 from lymph.core._work.units import Unit, in_unit
 from lymph.core.events import Event
-from lymph.core.failures import Killed
+from lymph.core.failures import Killed, error_name
 from lymph.core.interceptors import Work
 from lymph.core.interfaces import Interface
 from lymph.core.monitoring.metrics import Sample
@@ -188,7 +190,11 @@ def _failed_for_good(subscription: Subscription, event: Event, error: BaseExcept
 
 
 def hosted(
-    subscription: Subscription, stats: HandlerStats, ended: Callable[[], object], chains: Chains
+    subscription: Subscription,
+    stats: HandlerStats,
+    ended: Callable[[], object],
+    chains: Chains,
+    recent: RecentWork,
 ) -> Subscription:
     """Return the subscription with its handler wrapped: it sets the context and counts events.
 
@@ -196,11 +202,13 @@ def hosted(
     the unit of work, whose resources are closed here; the interceptor of the interface
     itself (`lymph.core._work.chains`); the handler. Errors are counted and raised again; the event
     system reports them and decides about the event. `ended()` is called when the event of a `once`
-    subscription was handled or has failed for good.
+    subscription was handled or has failed for good. `recent` keeps what became of each attempt.
     """
     handler = subscription.handler
     about = subscription.work or HandlerWork(subscription.queue_name)
     chain = chains.of(about.kind, about.interface) if about.intercepted else Chain()
+    queue, name = subscription.queue_name, about.name
+    kind = about.kind if about.intercepted else 'feed'
 
     def work_on(event: Event) -> Any:
         if about.restored is not None:
@@ -213,9 +221,13 @@ def hosted(
     @wraps(handler, assigned=('__module__', '__name__', '__qualname__'), updated=())  # for errors
     def handle(event: Event) -> None:
         trace_id = event.headers.get('trace_id')
-        trace.set_id(trace_id if trace.is_valid(trace_id) else None)
+        trace_id = trace.set_id(trace_id if trace.is_valid(trace_id) else None)
         deadlines.set_current(None)
+        id = event.id, queue, event.attempt
+        set_current_work(id)
         started = time.monotonic()
+        key = recent.begin(kind, trace_id, id, event.id, name, queue, started, event.attempt)
+        outcome = 'ok'
         stats.running += 1
         try:
             result = work_on(event)
@@ -223,8 +235,10 @@ def hosted(
                 expect_done(result)
             stats.handled += 1
         except Killed:
+            outcome = 'Killed'
             raise
         except BaseException as error:
+            outcome = error_name(error)
             stats.failed += 1
             if subscription.once and _failed_for_good(subscription, event, error):
                 ended()
@@ -232,6 +246,7 @@ def hosted(
         finally:
             stats.running -= 1
             stats.seconds += time.monotonic() - started
+            recent.end(key, outcome)
         if subscription.once:
             ended()
 

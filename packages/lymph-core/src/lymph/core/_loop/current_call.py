@@ -1,15 +1,24 @@
 """The call that runs in the current context; it knows its deadline and whether its caller gave up.
 
 A deferred call belongs to the call that started it, and runs in a copy of its context. Events,
-tasks and spawned greenlets belong to no call.
+tasks and spawned greenlets belong to no call. The id of the unit of work tells where they come from
+too: that of an event is set, and a spawned greenlet has that of the unit that spawned it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ['Cancellable', 'CurrentCall', 'current_call', 'set_current_call']
+__all__ = [
+    'Cancellable',
+    'CurrentCall',
+    'current_call',
+    'current_work',
+    'set_current_call',
+    'set_current_work',
+]
 
 
 class Cancellable(Protocol):
@@ -37,6 +46,10 @@ class CurrentCall(Protocol):
     def given_up(self) -> bool:
         """Whether nobody waits for the answer any more."""
 
+    @property
+    def work(self) -> bytes | None:
+        """The id of its unit of work; None if that was set with `set_current_work`."""
+
 
 _call: ContextVar[CurrentCall | None] = ContextVar('lymph_call', default=None)
 
@@ -44,3 +57,15 @@ _call: ContextVar[CurrentCall | None] = ContextVar('lymph_call', default=None)
 current_call = _call.get
 #: sets the call of the current context; None removes it
 set_current_call = _call.set
+
+_work: ContextVar[Hashable] = ContextVar('lymph_work', default=None)
+
+#: sets the id of the unit of work of the current context, which is no call
+set_current_work = _work.set
+
+
+def current_work() -> Hashable:
+    """Return the id of the unit of work that the current context belongs to, None without one."""
+    call = _call.get()
+    id = None if call is None else call.work
+    return _work.get() if id is None else id

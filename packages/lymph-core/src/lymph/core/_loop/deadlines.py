@@ -32,6 +32,7 @@ class _Limit:
     __slots__ = ('deadline',)
 
     cancellation = None
+    work = None
 
     def __init__(self, deadline: float) -> None:
         self.deadline: float | None = deadline

@@ -13,7 +13,6 @@ __all__ = ['entries_of_trace', 'latest_traces', 'reach']
 MOST_ENTRIES: Final = 500  # of one trace
 MOST_TRACES: Final = 200
 
-_GOOD: Final = ('ok', 'sent')
 _CAUSED: Final = ('rpc', 'event', 'task', 'feed')  # something else has caused them
 
 
@@ -64,9 +63,13 @@ def latest_traces(
 
 
 def reach(recent: RecentWork) -> dict[str, Any]:
-    """Return how much is kept, and since which Unix time (None: since the start)."""
+    """Return how much is kept, since which Unix time (None: since the start), and the time now."""
     since = recent.since
-    return {'keep': recent.keep, 'since': None if since is None else _wall() + since}
+    return {
+        'keep': recent.keep,
+        'since': None if since is None else _wall() + since,
+        'now': time.time(),
+    }
 
 
 def _summary(entries: Sequence[Entry], wall: float) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _is_good(entry: Entry) -> bool:
     """Tell whether a unit succeeded, or may still do so."""
     if entry[7] is None:
         return True
-    return entry[8] < '500' if entry[0] == 'http' else entry[8] in _GOOD
+    return entry[8] < '500' if entry[0] == 'http' else entry[8] == 'ok'
 
 
 def _is_caused(entry: Entry) -> bool:

@@ -18,11 +18,11 @@ peer      the endpoint or the service that is called, the address of a caller, t
 started   a time of `time.monotonic`
 duration  seconds; None: in progress
 outcome   ``ok``; the class of an error, the reason of a NACK, the status of an answer
-attempt   which attempt to handle an event, from 1
+attempt   which attempt it is of the call, or to handle the event, from 1
 ========  ===========================================================================
 
 Nothing of arguments, payloads and results is in it. All texts have the bounds of
-`lymph.core.limits`, and thus a full ring has: 2,000 entries take about 0.8 MB, at most 3 MB.
+`lymph.core.limits`, and thus a full ring has: 2,000 entries take 0.8 MB, at most 4 MB.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from lymph.core.failures import error_name
@@ -48,7 +48,8 @@ Entry = tuple[str, str, Any, Any, Any, Any, float, 'float | None', str, int]
 class RecentWork:
     """The last `keep` units of work of a process, and those that are in progress.
 
-    With a `keep` of 0 nothing is kept. Who has finished a unit calls `add` unless it is None.
+    With a `keep` of 0 nothing is kept. `add` adds a unit that has ended, unless it is None. `begin`
+    and `end` show it meanwhile too. Calls in progress are known elsewhere: `sources` tell them.
     """
 
     def __init__(self, keep: int = DEFAULT_KEEP) -> None:
@@ -56,12 +57,37 @@ class RecentWork:
         self._ring: deque[Entry] = deque(maxlen=keep)
         #: adds an entry; None if nothing is kept
         self.add: Final[Callable[[Entry], object] | None] = self._ring.append if keep else None
-        #: units in progress that nothing else knows, by a key of their own
-        self.running: Final[dict[Hashable, Entry]] = {}
+        self._running: Final[dict[int, Entry]] = {}  # those that `begin` has begun
         #: functions that return entries of other units in progress
         self.sources: Final[list[Callable[[], Iterable[Entry]]]] = []
         #: makes ids that are unique in this process
         self.new_id: Final = itertools.count(1).__next__
+
+    def begin(
+        self,
+        kind: str,
+        trace_id: str,
+        id: object,
+        parent: object,
+        name: object,
+        peer: str | None,
+        started: float,
+        attempt: int = 1,
+    ) -> int:
+        """Begin a unit of work that only this object knows; return a key for `end`."""
+        if self.add is None:
+            return 0
+        key = self.new_id()
+        self._running[key] = kind, trace_id, id, parent, name, peer, started, None, '', attempt
+        return key
+
+    def end(self, key: int, outcome: str) -> None:
+        """End the unit of work that `begin` has begun."""
+        begun = self._running.pop(key, None)
+        if begun is not None and self.add is not None:
+            kind, trace_id, id, parent, name, peer, started, _, _, attempt = begun
+            seconds = time.monotonic() - started
+            self.add((kind, trace_id, id, parent, name, peer, started, seconds, outcome, attempt))
 
     def of(self, trace_id: str) -> list[Entry]:
         """Return what is known of a trace: what has ended, then what is in progress."""
@@ -79,7 +105,7 @@ class RecentWork:
         """Yield all entries, those of units in progress last."""
         yield from tuple(self._ring)
         if self.keep:
-            yield from tuple(self.running.values())
+            yield from tuple(self._running.values())
             for source in self.sources:
                 yield from tuple(source())
 

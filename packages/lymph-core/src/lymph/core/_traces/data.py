@@ -28,10 +28,10 @@ class TraceUnit:
     started    Unix time, corrected as `Trace` says
     offset     seconds since the start of the trace
     duration   seconds; None while it is running. A request ends when its answer begins.
-    outcome    ``ok``, ``running``, ``sent`` (nobody waited for the answer); otherwise the class of
-               an error, the reason of a NACK, or the status of an answer over HTTP
+    outcome    ``ok`` or ``running``; otherwise the class of an error, the reason of a NACK, or the
+               status of an answer over HTTP
     ok         whether it succeeded; None while it is running
-    attempt    which attempt to handle an event, from 1
+    attempt    which attempt it is of the call, or to handle the event, from 1
     depth      how many units it is below a root
     parent     the index in `Trace.units` of the unit that caused it, always smaller than its own;
                None for a root
