@@ -33,6 +33,7 @@ OTHERS = {
             f'lymph.{name}'
             for name in (
                 'change_loglevel',
+                'describe_metrics',
                 'get_metrics',
                 'inspect',
                 'ping',

@@ -951,7 +951,7 @@ def test_stopped_plugin_is_no_longer_called(service, stock, caller, spawn):
     assert journal == []
 
 
-@pytest.mark.parametrize('method', ['ping', 'status', 'inspect', 'get_metrics'])
+@pytest.mark.parametrize('method', ['ping', 'status', 'inspect', 'get_metrics', 'describe_metrics'])
 def test_interceptors_do_not_affect_calls_of_the_built_in_interface(service, caller, method):
     def refuse(work, proceed):
         raise Refused('nobody')

@@ -6,6 +6,7 @@ import pytest
 
 import lymph
 from lymph.core._monitoring.loglevels import LogLevels
+from lymph.core.monitoring.metrics import Counter
 from lymph.exceptions import RemoteError
 from lymph.testing.waiting import eventually
 
@@ -73,6 +74,7 @@ def test_inspect_describes_all_methods(builtin):
     assert methods['echo.raw']['params'] == ['message', 'limit=10']
     assert {name for name in methods if name.startswith('lymph.')} == {
         'lymph.change_loglevel',
+        'lymph.describe_metrics',
         'lymph.get_metrics',
         'lymph.inspect',
         'lymph.ping',
@@ -92,6 +94,21 @@ def test_metrics_are_triples_of_all_parts(builtin):
     handled = {tags['method']: value for name, value, tags in metrics if name == 'rpc.handled'}
     assert handled['lymph.ping'] == 1
     assert handled['echo.echo'] == 0
+
+
+def test_metrics_are_described(builtin, service):
+    service.metrics.add(Counter('orders.placed'))
+    described = {each['name']: each for each in builtin.describe_metrics()}
+    assert described['rpc.duration'] == {
+        'name': 'rpc.duration',
+        'kind': 'histogram',
+        'help': described['rpc.duration']['help'],
+        'unit': 'seconds',
+        'tags': ['method'],
+        'exported': '',
+    }
+    assert described['rpc.duration']['help']
+    assert described['orders.placed'] == {'name': 'orders.placed', 'kind': 'counter'}
 
 
 def test_a_loglevel_is_changed(builtin):

@@ -24,6 +24,7 @@ SUMMARIES = {
     'inspect': 'Print what a service offers in each of its versions.',
     'instance': 'Run one instance of the services that a configuration names in `interfaces`.',
     'list': 'List all commands, those of other distributions too.',
+    'metrics': 'Print the metrics of all instances of a service.',
     'new': 'Make a folder with a service that runs, its configuration, a test and a README.',
     'node': 'Run all instances that a configuration names, and keep them running.',
     'queues': 'List the queues of the event system, and drop those that nobody needs any more.',

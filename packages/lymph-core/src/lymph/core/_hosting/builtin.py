@@ -12,6 +12,7 @@ from lymph.core._monitoring.recent_answers import entries_of_trace, latest_trace
 from lymph.core._monitoring.recent_work import RecentWork
 from lymph.core.decorators import rpc
 from lymph.core.interfaces import Interface, InterfaceHost
+from lymph.core.monitoring.descriptions import descriptions
 from lymph.core.monitoring.metrics import Aggregate
 from lymph.core.trace import check_id
 
@@ -93,6 +94,15 @@ class BuiltinInterface(Interface):
         names = [interface.name for interface in self._interfaces()]
         identity = self.container.identity
         return {'identity': identity, 'name': ', '.join(names), **reach(self._recent)}
+
+    @rpc(idempotent=True)
+    def describe_metrics(self) -> list[dict[str, Any]]:
+        """Describe metrics: name, kind, help, unit, tags, exported; of others, name and kind."""
+        known = [{**each._asdict(), 'tags': list(each.tags)} for each in descriptions()]
+        kinds = dict(self.metrics.kinds())
+        for each in known:
+            kinds.pop(each['name'], None)
+        return known + [{'name': name, 'kind': kind} for name, kind in sorted(kinds.items())]
 
     @rpc(raises=(ValueError,), idempotent=True, check=False)
     def change_loglevel(self, logger: str, level: str, period: float | None = None) -> None:

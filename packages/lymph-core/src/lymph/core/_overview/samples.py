@@ -7,16 +7,20 @@ an interface in one process have the same method twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf, isfinite
 from typing import Any, Final
 
-__all__ = ['InstanceFigures', 'read_figures']
+from lymph.core.monitoring.metrics import Sample
+
+__all__ = ['InstanceFigures', 'read_figures', 'read_samples']
 
 #: samples of one instance that are read
 _MOST: Final = 50_000
 #: characters of the name of a method, a queue or an interface
 _LONGEST: Final = 512
+#: the largest number that is read; no comparison with NaN is true
+_LARGEST: Final = 2**1023
 _BUCKET: Final = '.bucket'
 
 # what a sample is about: the first part of its name -> the tag with the method, queue or interface
@@ -50,21 +54,32 @@ class InstanceFigures:
 def read_figures(answer: Any) -> InstanceFigures:
     """Return what the answer to ``lymph.get_metrics`` says."""
     found = InstanceFigures()
+    for name, value, tags in read_samples(answer):
+        _add(found, name, value, tags)
+    return found
+
+
+def read_samples(answer: Any) -> Iterator[Sample]:
+    """Yield the samples in the answer to ``lymph.get_metrics``.
+
+    Those of another form are left out, and those whose value is not finite.
+    """
     if not isinstance(answer, (list, tuple)):
-        return found
+        return
     for sample in answer[:_MOST]:
         if not isinstance(sample, (list, tuple)) or len(sample) != 3:
             continue
         name, value, tags = sample
         if (
             isinstance(name, str)
+            and len(name) <= _LONGEST
             and isinstance(value, (int, float))
             and not isinstance(value, bool)
             and isinstance(tags, Mapping)
-            and isfinite(value)
+            and all(isinstance(each, str) for each in tags)
+            and abs(value) <= _LARGEST
         ):
-            _add(found, name, value, tags)
-    return found
+            yield name, value, {tag: tags[tag] for tag in tags}
 
 
 def _add(found: InstanceFigures, name: str, value: float, tags: Mapping[Any, Any]) -> None:
