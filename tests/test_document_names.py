@@ -20,6 +20,7 @@ FILE = re.compile(r'`([\w./-]+/[\w.-]+\.(?:py|md))`')
 #: names in the namespace `lymph` that are no modules
 OTHERS = {
     'lymph.behind': 'an event type',
+    'lymph.calls': 'a logger',
     'lymph.dead': 'an exchange',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',

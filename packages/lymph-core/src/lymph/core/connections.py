@@ -235,6 +235,16 @@ class Connection:
         self._close_reason = reason
         self._link.close(reason)
 
+    def counts(self) -> dict[str, int]:
+        """Return what has happened on this connection so far."""
+        return {
+            'requests': self.requests,
+            'replies': self._replies,
+            'timeouts': self._timeouts,
+            'given_up': self._given_up,
+            'strays': self._strays,
+        }
+
     def stats(self) -> dict[str, Any]:
         """Return facts for an operator: state, counts, and the age in seconds."""
         return {
@@ -242,11 +252,7 @@ class Connection:
             'state': self.state,
             'silent': self.silent,
             'pending': len(self.pending),
-            'requests': self.requests,
-            'replies': self._replies,
-            'timeouts': self._timeouts,
-            'given_up': self._given_up,
-            'strays': self._strays,
+            **self.counts(),
             'age': time.monotonic() - self._opened,
         }
 

@@ -24,6 +24,7 @@ from lymph.core._hosting.advertising import Advertising
 from lymph.core._hosting.annotations import check_annotations
 from lymph.core._hosting.backend_states import BackendStates
 from lymph.core._hosting.builtin import BuiltinInterface
+from lymph.core._hosting.container_figures import ContainerFigures
 from lymph.core._hosting.drain import wait_until_quiet
 from lymph.core._hosting.entering import BackdoorSettings
 from lymph.core._hosting.handlers import Handlers
@@ -33,6 +34,7 @@ from lymph.core._hosting.registration import Registrations, host_facts
 from lymph.core._hosting.server import RequestServer
 from lymph.core._hosting.status import Status
 from lymph.core._loop.hooks import Hook
+from lymph.core._monitoring.call_log import CallLog
 from lymph.core._monitoring.watchdog import Watchdog
 from lymph.core._system.forks import abandon_in_children
 from lymph.core._work.chains import check_interceptor
@@ -103,10 +105,12 @@ class ServiceContainer(CallerSide):
         on_demand: bool = False,
     ) -> None:
         self.settings = settings = settings or ContainerSettings()
+        call_log = CallLog(settings.rpc_slow_call, settings.rpc_call_log_sample)
         super().__init__(
             transport,
             registry,
             events,
+            call_log=call_log,
             timeout=settings.rpc_timeout,
             retries=settings.rpc_retries,
             idle_timeout=settings.rpc_idle_timeout,
@@ -125,7 +129,7 @@ class ServiceContainer(CallerSide):
         self._operator_endpoints = OperatorEndpoints(self.identity, self._names)
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable(self.chains, self.recent.add)
-        self._server = RequestServer(self._methods, self.workers, self.error_hook)
+        self._server = RequestServer(self._methods, self.workers, self.error_hook, call_log)
         self.recent.sources.append(self._server.in_progress)
         self._registrations = Registrations(registry, worker)
         #: runs serial handlers; its `partitioner` may be replaced before the start
@@ -142,6 +146,9 @@ class ServiceContainer(CallerSide):
             partitioner=lambda: self.serial_events.partitioner,
         )
         self.metrics.add(self.backend_states)
+        self.metrics.add(
+            ContainerFigures(self.workers, self._server, transport, lambda: self._listener)
+        )
         watchdog: Watchdog | None = None
         if settings.block_threshold and not on_demand:
             watchdog = Watchdog(settings.block_threshold)
@@ -339,6 +346,7 @@ class ServiceContainer(CallerSide):
             steps.callback(self._stopped.set)
             steps.callback(self._operator_endpoints.close)
             steps.callback(self._transport.close)
+            steps.callback(self._call_log.close)
             steps.callback(self._server.close)
             if self._listener is not None:
                 steps.callback(self._listener.close)

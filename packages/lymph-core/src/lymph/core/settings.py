@@ -37,8 +37,9 @@ __all__ = [
 _KEYS = {
     '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
     'port registry rpc trace',
-    'rpc': 'cancel connect_timeout curve idle_timeout max_buffered max_message_size retries '
-    'timeout transport unresponsive_timeout',
+    'rpc': 'call_log cancel connect_timeout curve idle_timeout max_buffered max_message_size '
+    'retries slow_call timeout transport unresponsive_timeout',
+    'rpc.call_log': 'sample',
     'metrics': 'tags',
     'trace': 'keep',
 }
@@ -87,6 +88,8 @@ class ContainerSettings:
     rpc_cancel: bool = False  # whether calls that nobody waits for are cancelled
     rpc_idle_timeout: float = DEFAULT_IDLE_TIMEOUT
     rpc_connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
+    rpc_slow_call: float = 0.0  # calls that take so long are logged; 0: none
+    rpc_call_log_sample: float = 0.0  # the fraction of the other calls that is logged
     metrics_tags: dict[str, str] = field(default_factory=dict)
     trace_keep: int = DEFAULT_KEEP  # units of work that `lymph trace` can find; 0: none
     log_endpoint: str | None = None
@@ -127,6 +130,12 @@ def read_settings(
             'rpc.retries', ContainerSettings.rpc_retries, minimum=0, maximum=100
         ),
         rpc_cancel=config.get_bool('rpc.cancel', ContainerSettings.rpc_cancel),
+        rpc_slow_call=config.get_seconds(
+            'rpc.slow_call', ContainerSettings.rpc_slow_call, zero=True
+        ),
+        rpc_call_log_sample=config.get_float(
+            'rpc.call_log.sample', ContainerSettings.rpc_call_log_sample, minimum=0, maximum=1
+        ),
         metrics_tags=_tags(config.view('metrics.tags')),
         trace_keep=config.get_int(
             'trace.keep', ContainerSettings.trace_keep, minimum=0, maximum=_MOST_KEPT

@@ -12,6 +12,7 @@ from lymph.core import trace
 from lymph.core._calling.calls import Call
 from lymph.core._calling.figures import MOST, MOST_SERVICES, CallFigures, ending
 from lymph.core._loop import deadlines
+from lymph.core._monitoring.call_log import CallLog
 from lymph.core.call_options import DEFAULT_OPTIONS, CallOptions
 from lymph.core.messages import Message
 from lymph.core.transport.base import MessageTooLong
@@ -345,7 +346,7 @@ def test_names_that_nobody_has_make_no_series(caller):
 
 
 def test_the_tables_are_bounded():
-    figures = CallFigures()
+    figures = CallFigures(CallLog())
     for number in range(MOST + 100):
         call = Call(f'service{number}', b'a.b', b'', 1.0, DEFAULT_OPTIONS)
         call.known = 1
@@ -365,7 +366,7 @@ def test_the_tables_are_bounded():
 
 
 def test_the_duration_is_that_of_the_whole_call_and_names_its_trace():
-    figures = CallFigures()
+    figures = CallFigures(CallLog())
     call = Call('echo', b'echo.echo', b'', 2.0, CallOptions(trace_id='trace'))
     figures.succeeded(call, call.deadline - 2.0 + 0.3)
     (total,) = [value for name, value, _ in figures if name == 'calls.duration.sum']

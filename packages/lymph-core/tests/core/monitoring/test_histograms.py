@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from lymph.core.monitoring.histograms import SECONDS, BucketCount, Exemplar, Histogram, quantile
+from lymph.core.monitoring.histograms import (
+    SECONDS,
+    BucketCount,
+    Exemplar,
+    Histogram,
+    quantile,
+    summed,
+)
 from lymph.serializers.msgpack import pack, unpack
 
 
@@ -75,3 +82,22 @@ def test_a_quantile_above_all_bounds_is_the_greatest_of_them():
 @pytest.mark.parametrize('buckets', [[], [(1, 0), (float('inf'), 0)]])
 def test_no_values_have_no_quantile(buckets):
     assert quantile(0.5, buckets) is None
+
+
+def test_samples_of_one_series_are_added_up():
+    first, second = Histogram('duration', bounds=(1,)), Histogram('duration', bounds=(1,))
+    first.observe(0.5, 'first')
+    second.observe(0.25, 'second')
+    second.observe(3)
+    samples = [*first, *second, ('running', 1, {'a': 'x', 'b': 'y'}), ('running', 2, {'a': 'x'})]
+    found = list(summed([*samples, ('running', 4, {'b': 'y', 'a': 'x'})]))
+    assert found == [
+        ('duration.bucket', 2, {'le': '1'}),
+        ('duration.bucket', 3, {'le': '+Inf'}),
+        ('duration.count', 3, {}),
+        ('duration.sum', 3.75, {}),
+        ('running', 5, {'a': 'x', 'b': 'y'}),
+        ('running', 2, {'a': 'x'}),
+    ]
+    assert found[0][1].exemplar.trace_id == 'second'
+    assert found[1][1].exemplar is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from functools import partial
+from logging import DEBUG
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,7 @@ from lymph.core._calling.watching import WatchedChannel
 from lymph.core._calling.work import CallWork
 from lymph.core._hosting.subscriptions import HandlerStats, hosted
 from lymph.core._loop.current_call import current_work
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._monitoring.recent_work import DEFAULT_KEEP, LONGEST, RecentWork, outcome_of
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
@@ -59,6 +61,7 @@ __all__ = ['CallerSide']
 
 R = TypeVar('R')
 
+_is_logged = call_logger.isEnabledFor
 _MESSAGE_TIMEOUT = 60.0  # seconds to wait for the reply to a message of `send_message`
 
 
@@ -67,7 +70,7 @@ class CallerSide(Componentized):
 
     `timeout` (seconds) and `retries` are the defaults of calls. `idle_timeout` and
     `connect_timeout` (seconds) limit connections (see `Rpc`). `keep` is how many of its last units
-    of work are kept (see `RecentWork`).
+    of work are kept (see `RecentWork`). `call_log` writes lines about calls.
 
     With `on_demand`, the registry and the event system are started when they are first used: a
     client that only makes calls starts no event system, and one that only emits events starts no
@@ -92,6 +95,7 @@ class CallerSide(Componentized):
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         on_demand: bool = False,
         keep: int = DEFAULT_KEEP,
+        call_log: CallLog | None = None,
         **kwargs: Unpack[ComponentParts],
     ) -> None:
         super().__init__(**kwargs)
@@ -109,7 +113,8 @@ class CallerSide(Componentized):
             chains=self.chains,
             recent=self.recent,
         )
-        self._figures = CallFigures()
+        self._call_log = call_log or CallLog()
+        self._figures = CallFigures(self._call_log)
         self._calls = self.chains.of('call')
         self._builtin_calls = self.chains.of('call', builtin=True)
         self._emissions = self.chains.of('emit')
@@ -220,6 +225,8 @@ class CallerSide(Componentized):
         durations.counts[bucket] += 1
         durations.sum += seconds
         durations.exemplars[bucket] = call.trace_id, seconds, now
+        if seconds >= self._call_log.least or _is_logged(DEBUG):
+            calls.log(call, 'ok', seconds)
         return result
 
     def _request_within(

@@ -15,6 +15,7 @@ from typing import Any
 
 import gevent
 
+from lymph.core._calling.connection_figures import ConnectionFigures
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._protocol.reachability import Reachability
 from lymph.core._system.refusals import Availability, was_stopped
@@ -60,6 +61,8 @@ class Dialer:
         #: endpoints for which `usable` returned False since the last `approach`
         self.passed_over: list[str] = []
         self.times_passed_over = 0
+        #: counts of all connections, as metrics
+        self.figures = ConnectionFigures()
 
     @property
     def connections(self) -> tuple[Connection, ...]:
@@ -92,6 +95,7 @@ class Dialer:
         if not self._connections:
             self._sweeper.start(self._sweep)
         self._connections[endpoint] = connection
+        self.figures.began(connection)
         self.way(endpoint).dial()
         return connection
 
@@ -206,12 +210,15 @@ class Dialer:
         self._expirations.close()
         self._connections.clear()
         self._ways.clear()
+        self.figures.clear()
 
     def _up(self, connection: Connection) -> None:
+        self.figures.came_up(connection)
         self.way(connection.endpoint).came_up(time.monotonic())
 
     def _down(self, connection: Connection, reason: str) -> None:
         endpoint = connection.endpoint
+        self.figures.went_down(connection)
         if self._connections.get(endpoint) is connection:
             del self._connections[endpoint]
             self._note_end(endpoint, reason, connection.closing)

@@ -17,11 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from logging import DEBUG
 from typing import Final
 
+from lymph.config.printable import printable
 from lymph.core._calling.calls import Call
 from lymph.core._calling.outcomes import reason_in
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core.channels import subject_text
+from lymph.core.limits import SUBJECT
 from lymph.core.messages import ERROR, NACK
 from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.histograms import Histogram
@@ -115,9 +119,13 @@ class CalledMethod:
 
 
 class CallFigures:
-    """The calls that a container makes. Whoever makes a call increments `begun`."""
+    """The calls that a container makes. Whoever makes a call increments `begun`.
 
-    def __init__(self) -> None:
+    `call_log` gets a line about each call if it wants one.
+    """
+
+    def __init__(self, call_log: CallLog) -> None:
+        self._call_log = call_log
         self.begun = 0
         #: (service, subject) -> the calls of a method that exists; has at most `MOST` entries
         self.methods: dict[tuple[str, bytes], CalledMethod] = {}
@@ -138,7 +146,7 @@ class CallFigures:
         """Count a call that has a result now."""
         method = self.answered(call)
         method.ok += 1
-        method.durations.observe(now - call.deadline + call.timeout, call.trace_id or None)
+        self._observe(method, call, 'ok', now)
 
     def failed(self, call: Call, error: BaseException, now: float) -> None:
         """Count a call that ended with `error` now."""
@@ -155,7 +163,7 @@ class CallFigures:
             method = known or self._other(service, call.known > 0 or service == _ENDPOINT)
         key = outcome, reason
         method.failed[key] = method.failed.get(key, 0) + 1
-        method.durations.observe(now - call.deadline + call.timeout, call.trace_id or None)
+        self._observe(method, call, f'{outcome} {reason}' if reason else outcome, now)
 
     def replied(self, call: Call, frames: list[bytes], now: float) -> None:
         """Count a call whose reply arrived now, as frames."""
@@ -166,6 +174,19 @@ class CallFigures:
             self.ended(call, 'error', '', now)
         else:
             self.succeeded(call, now)
+
+    def log(self, call: Call, outcome: str, seconds: float) -> None:
+        """Write a line about a call to the call log."""
+        instance = call.tried[-1] if call.tried else printable(call.address, SUBJECT)
+        version, trace_id = call.options.version, call.trace_id
+        subject = subject_text(call.subject)
+        self._call_log.called(subject, instance, version, trace_id, seconds, outcome)
+
+    def _observe(self, method: CalledMethod, call: Call, outcome: str, now: float) -> None:
+        seconds = now - call.deadline + call.timeout
+        method.durations.observe(seconds, call.trace_id or None)
+        if seconds >= self._call_log.least or call_logger.isEnabledFor(DEBUG):
+            self.log(call, outcome, seconds)
 
     def __iter__(self) -> Iterator[Sample]:
         methods = [*self.methods.values(), *self._others.values()]

@@ -318,9 +318,10 @@ class Rpc(Component):
         }
 
     def __iter__(self) -> Iterator[Sample]:
-        """Yield counts about all calls together, as metrics."""
+        """Yield counts of calls and connections, as metrics."""
         yield 'calls.retries', self._retried, {}
         yield 'calls.passed_over', self._dialer.times_passed_over, {}
+        yield from self._dialer.figures
 
     def on_stop(self) -> None:
         """Close all connections; calls in flight end with ConnectionLost."""

@@ -14,6 +14,7 @@ from lymph.core._hosting.giving_up import was_cancelled
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._typing.misfits import Misfit
 from lymph.core._work.chains import surround
 from lymph.core._work.headers import Headers, arrived
@@ -32,6 +33,8 @@ __all__ = ['logger', 'run_call']
 
 logger = logging.getLogger(__name__)
 
+_is_logged = call_logger.isEnabledFor
+
 _REASON = 255  # characters of a reason
 _TOLD = 64 * 1024  # characters of a declared error's text that are sent to the caller
 
@@ -42,6 +45,7 @@ def run_call(
     trace_id: str | None,
     error_hook: Hook,
     log: LimitedLog,
+    call_log: CallLog,
 ) -> None:
     """Run `method` for the request of `channel` and answer it, whatever happens.
 
@@ -50,7 +54,8 @@ def run_call(
     NACK with its reason; any other, `SystemExit` included, as NACK with the reason ``failed``,
     while its traceback is only logged here. A cancelled call is not a failure, but its NACK
     has the same reason. The caller is answered before the error is logged and `error_hook` is
-    called. `log` limits how often errors of one class are logged for a method.
+    called. `log` limits how often errors of one class are logged for a method. The call log has a
+    line about the call if it wants one.
 
     From the outside in: the context of the call is set; interceptors of plugins; the unit of work,
     whose resources are closed here; the interceptor of the interface itself
@@ -111,6 +116,9 @@ def run_call(
         if keep is not None:
             id, peer = channel.message.id, channel.peer
             keep(('rpc', trace_id, id, None, method.subject, peer, started, seconds, ended, 1))
+        if seconds >= call_log.least or _is_logged(logging.DEBUG):
+            subject, version = method.subject, method.interface.version
+            call_log.answered(subject, channel.peer, version, trace_id, seconds, ended)
 
 
 def _answer(method: HostedMethod, channel: ReplyChannel, now: float) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, cycle
 from typing import Any
 
 from lymph.config.printable import QUOTED, printable, quoted
@@ -17,7 +17,7 @@ from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
 from lymph.core.limits import SUBJECT
 from lymph.core.monitoring.descriptions import describe
-from lymph.core.monitoring.histograms import Histogram
+from lymph.core.monitoring.histograms import Histogram, summed
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.versioning import Version, parse_version, serving
 from lymph.exceptions import ConfigurationError, Refused
@@ -55,7 +55,6 @@ describe(
     'Time spent on all calls together.',
     unit='seconds',
     tags=('method',),
-    exported='lymph_rpc_seconds',
 )
 describe(
     'rpc.duration',
@@ -154,6 +153,17 @@ class MethodTable:
     def __iter__(self) -> Iterator[HostedMethod]:
         return iter(tuple(self._methods.values()))
 
+    def samples(self) -> Iterator[Sample]:
+        """Yield the counts of all methods as metrics.
+
+        Versions of an interface that are installed side by side share the series of their methods.
+        """
+        by_subject: dict[str, list[HostedMethod]] = {}
+        for method in self:
+            by_subject.setdefault(method.subject, []).append(method)
+        for methods in by_subject.values():
+            yield from methods[0] if len(methods) == 1 else summed(chain.from_iterable(methods))
+
     def find(self, subject: bytes, version: str | None) -> HostedMethod:
         """Return a method for `subject` from an interface that serves `version`.
 
@@ -168,7 +178,7 @@ class MethodTable:
         turns = self._taking_turns.get(key)
         if turns is None:
             methods = self._search(subject, version)
-            turns = self._turns.setdefault(methods, itertools.cycle(methods))
+            turns = self._turns.setdefault(methods, cycle(methods))
             # only existing versions are stored, so that callers cannot fill the tables
             if version is None or any(version == each.interface.version for each in methods):
                 if len(methods) == 1:

@@ -22,6 +22,7 @@ from lymph.core._hosting.giving_up import give_up
 from lymph.core._hosting.methods import HostedMethod, MethodTable
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.hooks import Hook
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._monitoring.recent_work import Entry
 from lymph.core._protocol.call_headers import read_usual
 from lymph.core._work.cancelling import Cancellation
@@ -63,18 +64,27 @@ class RequestServer:
     refused because of the state of the container: an operator can always ask for its status.
     """
 
-    def __init__(self, methods: MethodTable, workers: Workers, error_hook: Hook) -> None:
+    def __init__(
+        self,
+        methods: MethodTable,
+        workers: Workers,
+        error_hook: Hook,
+        call_log: CallLog | None = None,
+    ) -> None:
         #: why calls are refused: the container is starting, or stopping; None: they are served
         self.refusing: Reason | None = None
         self.last_request = time.monotonic()
         #: the running calls of each caller, by the ids of their requests; a call whose id was taken
         #: is its own key
         self.links: dict[Link, dict[bytes | ReplyChannel, ReplyChannel]] = {}
+        #: calls that were refused because all handlers were busy
+        self.overloaded = 0
         self._methods = methods
         self._workers = workers
         self._vital_workers = Workers(_VITAL)
         self._error_hook = error_hook
         self._log = LimitedLog(calls.logger)
+        self._call_log = call_log or CallLog()
         self._expirations = Expirations()
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
@@ -120,17 +130,34 @@ class RequestServer:
                 return
             self._drop(error.reason)
             channel.nack(reason=error.reason, text=str(error))
+            self._log_refused(channel, error.reason, subject_text(message.subject))
             return
         if method.cancellable:
             channel.cancellation = Cancellation(self._expirations)
         workers = self._vital_workers if method.vital else self._workers
         if self.refusing is not None and not method.vital:
-            refuse(method, channel, Refused(_SAID[self.refusing], self.refusing))
+            reason = refuse(method, channel, Refused(_SAID[self.refusing], self.refusing))
+            self._log_refused(channel, reason, method.subject, method.interface.version, trace_id)
         elif not workers.try_start(
-            run_call, method, channel, trace_id, self._error_hook, self._log
+            run_call, method, channel, trace_id, self._error_hook, self._log, self._call_log
         ):
+            self.overloaded += not method.vital
             text = f'all {workers.size} handlers are busy'
-            refuse(method, channel, Refused(text, 'overloaded'))
+            reason = refuse(method, channel, Refused(text, 'overloaded'))
+            self._log_refused(channel, reason, method.subject, method.interface.version, trace_id)
+
+    def _log_refused(
+        self,
+        channel: ReplyChannel,
+        reason: str,
+        subject: str,
+        version: str | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Log a call that was refused at once, if such calls are logged."""
+        log = self._call_log
+        if not log.least or call_logger.isEnabledFor(logging.DEBUG):
+            log.answered(subject, channel.peer, version, trace_id, 0.0, reason)
 
     def _give_up(self, link: Link, id: bytes) -> None:
         """Handle a CANCEL: the caller does not wait for the call `id` any more.
@@ -171,8 +198,7 @@ class RequestServer:
         yield 'rpc.callers', len(self.links), {}
         for reason, count in list(self._dropped.items()):
             yield 'rpc.dropped', count, {'reason': reason}
-        for method in self._methods:
-            yield from method
+        yield from self._methods.samples()
 
     def _open(self, message: Message) -> tuple[HostedMethod, str | None, float | None]:
         """Return the method, trace id and deadline of a request; raises Refused."""

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from lymph.core.monitoring.metrics import Metric, Sample, Tags
 
-__all__ = ['SECONDS', 'BucketCount', 'Exemplar', 'Histogram', 'quantile']
+__all__ = ['SECONDS', 'BucketCount', 'Exemplar', 'Histogram', 'quantile', 'summed']
 
 #: upper bounds of the buckets for durations, in seconds
 SECONDS: Final = (
@@ -99,6 +99,30 @@ class Histogram(Metric):
             yield f'{self.name}.bucket', BucketCount(count, found), {**self.tags, 'le': text}
         yield f'{self.name}.count', counts[-1], self.tags
         yield f'{self.name}.sum', self.sum, self.tags
+
+
+def summed(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Yield samples with those of the same name and tags added up to one.
+
+    A count of a bucket keeps the exemplar that was observed last.
+    """
+    sums: dict[tuple[str, tuple[tuple[str, str], ...]], int | float] = {}
+    for name, value, tags in samples:
+        key = name, tuple(sorted(tags.items()))
+        known = sums.get(key)
+        if known is None:
+            sums[key] = value
+        elif isinstance(known, BucketCount) and isinstance(value, BucketCount):
+            latest = max(known.exemplar, value.exemplar, key=_observed_at)
+            sums[key] = BucketCount(known + value, latest)
+        else:
+            sums[key] = known + value
+    for (name, tags_of), value in sums.items():
+        yield name, value, dict(tags_of)
+
+
+def _observed_at(exemplar: Exemplar | None) -> float:
+    return 0.0 if exemplar is None else exemplar.at
 
 
 def quantile(fraction: float, buckets: Sequence[tuple[float, float]]) -> float | None:
