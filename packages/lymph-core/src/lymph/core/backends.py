@@ -5,19 +5,21 @@ beyond its contract: connecting and looking up host names without blocking the l
 clocks, the deadline of the current work, work that several greenlets wait for, inherited sockets,
 rules for objects that were stopped or made before a fork, checks of private parts of libraries,
 checks of methods and their names, hooks, the chains of interceptors that wrap units of work, the
-facts about a subscription that they see, and the keys in a WSGI environment that tracing plugins
-use.
+facts about a subscription that they see, the recent units of work of a process, and the keys in a
+WSGI environment that tracing plugins use.
 """
 
 from __future__ import annotations
 
 from lymph.core._declaring.checking import is_reserved
+from lymph.core._loop.current_call import current_work, set_current_work
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.deadlines import current as current_deadline
 from lymph.core._loop.deadlines import set_current as set_deadline
 from lymph.core._loop.flights import FlightEnded, Flights
 from lymph.core._loop.hooks import Hook
 from lymph.core._loop.turns import NextTurn
+from lymph.core._monitoring.recent_work import RecentWork, WorkEntry
 from lymph.core._system.blocking import in_thread
 from lymph.core._system.clocks import SteadyClock
 from lymph.core._system.connecting import create_connection
@@ -49,8 +51,10 @@ __all__ = [
     'Headers',
     'Hook',
     'NextTurn',
+    'RecentWork',
     'SocketMismatch',
     'SteadyClock',
+    'WorkEntry',
     'abandon_in_children',
     'adopt',
     'adopt_file',
@@ -58,6 +62,7 @@ __all__ = [
     'assigns',
     'create_connection',
     'current_deadline',
+    'current_work',
     'deferred_form',
     'get_ident',
     'in_thread',
@@ -66,6 +71,7 @@ __all__ = [
     'made_before_fork',
     'misdirected',
     'resolver',
+    'set_current_work',
     'set_deadline',
     'surround',
     'takes',

@@ -24,6 +24,7 @@ from lymph.core import trace
 from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import Chains
 from lymph.core.addresses import is_loopback, join_address
+from lymph.core.backends import RecentWork
 from lymph.core.interfaces import Interface, InterfaceHost
 from lymph.core.options import refuse_near_misses
 from lymph.core.resources import unit
@@ -36,6 +37,7 @@ from lymph.web._answering.faults import ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.figures import HttpFigures
 from lymph.web._answering.health import Health
+from lymph.web._answering.recent_requests import RecentRequests
 from lymph.web._answering.routes import check_endpoints, check_routes
 from lymph.web._answering.routing import own_map
 from lymph.web._http.limits import Limits
@@ -70,6 +72,7 @@ class WebHost(InterfaceHost, Protocol):
     settings: ContainerSettings
     registry: BaseServiceRegistry
     http_request_hook: Hook
+    recent: RecentWork
     chains: Chains
 
     def announced_host(self, ip: str) -> str:
@@ -140,6 +143,7 @@ class WebServiceInterface(Interface):
             container.chains.of('http', self),
             self._error_handlers,
             container.http_request_hook,
+            RecentRequests(self.name, container.recent),
         )
         self._faults = self._own_application.faults
         self._figures = HttpFigures(self.name, self._own_application.counts, lambda: self._server)

@@ -20,7 +20,7 @@ from lymph.core._calling.outcomes import outcome, says_idempotent
 from lymph.core._calling.reaching import Race
 from lymph.core._calling.work import TryWork
 from lymph.core._loop.current_call import current_work
-from lymph.core._monitoring.recent_work import LONGEST, Entry, RecentWork, outcome_of
+from lymph.core._monitoring.recent_work import LONGEST, RecentWork, WorkEntry, outcome_of
 from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.core._system.refusals import made_before_fork, was_stopped
@@ -192,7 +192,7 @@ class Rpc(Component):
             about = 'call', call.trace_id, id, parent, call.subject[:LONGEST], peer
             self._keep((*about, started, seconds, outcome, number))
 
-    def _in_flight(self) -> Iterator[Entry]:
+    def _in_flight(self) -> Iterator[WorkEntry]:
         """Yield the attempts that wait for an answer, for `RecentWork`."""
         for connection in self._dialer.connections:
             for channel in connection.pending.values():

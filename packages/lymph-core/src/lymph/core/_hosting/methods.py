@@ -11,7 +11,7 @@ from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core._declaring.binding import bound
 from lymph.core._declaring.declarations import RpcDeclaration
-from lymph.core._monitoring.recent_work import Entry
+from lymph.core._monitoring.recent_work import WorkEntry
 from lymph.core._typing.plans import CallPlan
 from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
@@ -77,7 +77,7 @@ class HostedMethod:
     plan: CallPlan | None = None  # how its arguments are checked; None: they are not
     vital: bool = False  # answered even when the container is full, starting or stopping
     #: adds a call to the recent work of the process; None: it is not kept
-    keep: Callable[[Entry], object] | None = None
+    keep: Callable[[WorkEntry], object] | None = None
     cancellable: bool = False  # whether a call that nobody waits for is cancelled
     running: int = 0
     handled: int = 0
@@ -110,7 +110,7 @@ class MethodTable:
     process of its own.
     """
 
-    def __init__(self, chains: Chains, keep: Callable[[Entry], object] | None = None) -> None:
+    def __init__(self, chains: Chains, keep: Callable[[WorkEntry], object] | None = None) -> None:
         self._chains = chains
         self._keep = keep
         self.interfaces: dict[tuple[str, Version | None], Interface] = {}

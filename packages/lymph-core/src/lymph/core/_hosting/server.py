@@ -23,7 +23,7 @@ from lymph.core._hosting.methods import HostedMethod, MethodTable
 from lymph.core._loop.deadlines import Expirations
 from lymph.core._loop.hooks import Hook
 from lymph.core._monitoring.call_log import CallLog, call_logger
-from lymph.core._monitoring.recent_work import Entry
+from lymph.core._monitoring.recent_work import WorkEntry
 from lymph.core._protocol.call_headers import read_usual
 from lymph.core._work.cancelling import Cancellation
 from lymph.core.channels import ReplyChannel, subject_text
@@ -89,7 +89,7 @@ class RequestServer:
         self._new_id = id_source()
         self._dropped: dict[str, int] = {}
 
-    def in_progress(self) -> Iterator[Entry]:
+    def in_progress(self) -> Iterator[WorkEntry]:
         """Yield the calls that run, for `RecentWork`; not those of the built-in interface."""
         for running in self.links.values():
             for channel in running.values():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lymph.core._monitoring.recent_work import Entry, RecentWork, text_of
+from lymph.core._monitoring.recent_work import RecentWork, WorkEntry, text_of
 
 __all__ = ['entries_of_trace', 'latest_traces', 'reach']
 
@@ -42,7 +42,7 @@ def latest_traces(
     are left out.
     """
     wanted = None if ids is None else frozenset(ids)
-    traces: dict[str, list[Entry]] = {}
+    traces: dict[str, list[WorkEntry]] = {}
     for entry in recent:
         if wanted is None or entry[1] in wanted:
             traces.setdefault(entry[1], []).append(entry)
@@ -72,7 +72,7 @@ def reach(recent: RecentWork) -> dict[str, Any]:
     }
 
 
-def _summary(entries: Sequence[Entry], wall: float) -> dict[str, Any]:
+def _summary(entries: Sequence[WorkEntry], wall: float) -> dict[str, Any]:
     """Return what is told of one trace; its root is the first unit that nothing else has caused."""
     first = min(entries, key=_rank)
     started = min(map(_started, entries))
@@ -91,7 +91,7 @@ def _summary(entries: Sequence[Entry], wall: float) -> dict[str, Any]:
 _OF_ROOT: Final = ('kind', 'name', 'duration', 'outcome', 'ok')
 
 
-def _facts(entry: Entry, wall: float) -> dict[str, Any]:
+def _facts(entry: WorkEntry, wall: float) -> dict[str, Any]:
     kind, _, id, parent, _, peer, started, duration, outcome, attempt = entry
     running = duration is None
     return {
@@ -108,7 +108,7 @@ def _facts(entry: Entry, wall: float) -> dict[str, Any]:
     }
 
 
-def text_name(entry: Entry) -> str:
+def text_name(entry: WorkEntry) -> str:
     """Return the name in an entry as text."""
     name = entry[4]
     if isinstance(name, str):
@@ -116,26 +116,26 @@ def text_name(entry: Entry) -> str:
     return name.decode(errors='replace') if isinstance(name, bytes) else ' '.join(name)
 
 
-def _is_good(entry: Entry) -> bool:
+def _is_good(entry: WorkEntry) -> bool:
     """Tell whether a unit succeeded, or may still do so."""
     if entry[7] is None:
         return True
     return entry[8] < '500' if entry[0] == 'http' else entry[8] == 'ok'
 
 
-def _is_caused(entry: Entry) -> bool:
+def _is_caused(entry: WorkEntry) -> bool:
     return entry[0] in _CAUSED or entry[3] is not None
 
 
-def _rank(entry: Entry) -> tuple[bool, float]:
+def _rank(entry: WorkEntry) -> tuple[bool, float]:
     return _is_caused(entry), entry[6]
 
 
-def _started(entry: Entry) -> float:
+def _started(entry: WorkEntry) -> float:
     return entry[6]
 
 
-def _seconds(entry: Entry) -> float:
+def _seconds(entry: WorkEntry) -> float:
     return time.monotonic() - entry[6] if entry[7] is None else entry[7]
 
 

@@ -36,13 +36,13 @@ from typing import Any, Final
 from lymph.core.failures import error_name
 from lymph.exceptions import Nack, RemoteError
 
-__all__ = ['DEFAULT_KEEP', 'LONGEST', 'Entry', 'RecentWork', 'outcome_of', 'text_of']
+__all__ = ['DEFAULT_KEEP', 'LONGEST', 'RecentWork', 'WorkEntry', 'outcome_of', 'text_of']
 
 DEFAULT_KEEP: Final = 2000  # entries
 LONGEST: Final = 255  # characters of a name, a peer or an outcome
 
 #: see above
-Entry = tuple[str, str, Any, Any, Any, Any, float, 'float | None', str, int]
+WorkEntry = tuple[str, str, Any, Any, Any, Any, float, 'float | None', str, int]
 
 
 class RecentWork:
@@ -54,12 +54,12 @@ class RecentWork:
 
     def __init__(self, keep: int = DEFAULT_KEEP) -> None:
         self.keep: Final = keep
-        self._ring: deque[Entry] = deque(maxlen=keep)
+        self._ring: deque[WorkEntry] = deque(maxlen=keep)
         #: adds an entry; None if nothing is kept
-        self.add: Final[Callable[[Entry], object] | None] = self._ring.append if keep else None
-        self._running: Final[dict[int, Entry]] = {}  # those that `begin` has begun
+        self.add: Final[Callable[[WorkEntry], object] | None] = self._ring.append if keep else None
+        self._running: Final[dict[int, WorkEntry]] = {}  # those that `begin` has begun
         #: functions that return entries of other units in progress
-        self.sources: Final[list[Callable[[], Iterable[Entry]]]] = []
+        self.sources: Final[list[Callable[[], Iterable[WorkEntry]]]] = []
         #: makes ids that are unique in this process
         self.new_id: Final = itertools.count(1).__next__
 
@@ -89,7 +89,7 @@ class RecentWork:
             seconds = time.monotonic() - started
             self.add((kind, trace_id, id, parent, name, peer, started, seconds, outcome, attempt))
 
-    def of(self, trace_id: str) -> list[Entry]:
+    def of(self, trace_id: str) -> list[WorkEntry]:
         """Return what is known of a trace: what has ended, then what is in progress."""
         return [entry for entry in self if entry[1] == trace_id]
 
@@ -101,7 +101,7 @@ class RecentWork:
         oldest = self._ring[0] if self._ring else None
         return time.monotonic() if oldest is None else oldest[6] + (oldest[7] or 0.0)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[WorkEntry]:
         """Yield all entries, those of units in progress last."""
         yield from tuple(self._ring)
         if self.keep:

@@ -42,7 +42,16 @@ class HandlerAnswer:
     """
 
     # no closures: this is made for each request
-    __slots__ = ('_host', '_opening', '_write', 'environ', 'start_response', 'started', 'trace_id')
+    __slots__ = (
+        '_host',
+        '_opening',
+        '_write',
+        'environ',
+        'start_response',
+        'started',
+        'trace_id',
+        'work',
+    )
 
     def __init__(
         self,
@@ -57,6 +66,7 @@ class HandlerAnswer:
         self.start_response = start_response
         self.started = started
         self.trace_id = trace_id
+        self.work = 0  # the id of its unit of work, once that has begun
         self._opening: Opening
         self._write: Callable[[bytes], object] | None = None
 

@@ -20,6 +20,7 @@ from lymph.core import trace
 from lymph.core._loop.hooks import Hook
 from lymph.core._work.chains import Chain, ChainStep, surround
 from lymph.core._work.environment import TRACEPARENT_KEY
+from lymph.core.backends import RecentWork
 from lymph.core.failures import Killed
 from lymph.exceptions import Refused
 from lymph.web._answering.access import log_request
@@ -30,6 +31,7 @@ from lymph.web._answering.faults import AnswerAborted, ErrorAnswers
 from lymph.web._answering.features import Features
 from lymph.web._answering.figures import AnswerCounts
 from lymph.web._answering.health import Health
+from lymph.web._answering.recent_requests import RecentRequests
 from lymph.web._answering.routing import Router
 from lymph.web._answering.values import application_of
 from lymph.web._answering.work import HttpWork, refusal
@@ -73,7 +75,7 @@ class Application:
     returned, so that closing a resource can still fail the request. `error_handlers` are methods of
     the site that answer requests which have failed; each is a unit of work of its own.
     `request_hook` is called with each request that is looked up in `url_map`, before it is
-    answered.
+    answered. `recent` keeps what became of requests.
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class Application:
         chain: Chain | None = None,
         error_handlers: ErrorHandlers | None = None,
         request_hook: Hook | None = None,
+        recent: RecentRequests | None = None,
     ) -> None:
         self.site = site
         self._request_hook = Hook() if request_hook is None else request_hook
+        self._recent = RecentRequests('', RecentWork(0)) if recent is None else recent
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
         self.counts = AnswerCounts()
@@ -112,12 +116,15 @@ class Application:
         trace_id = environ[TRACE_KEY] = self.faults.tracing.id_of(environ)
         trace.go_on(trace_id)
         answer = HandlerAnswer(self, environ, start_response, started, trace_id)
+        self._recent.begin(answer)
         try:
             return self._run(answer, self._dispatch(environ), environ)
         except (Killed, AnswerAborted):
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
             return self._failed.answer(answer, error, environ)
+        finally:
+            self._recent.forget(answer)
 
     def begin(self, answer: HandlerAnswer, opening: Opening) -> Callable[[bytes], object]:
         """Log and count that a request is answered, pass status and fields to the server."""
@@ -127,6 +134,7 @@ class Application:
         log_request(environ, opening.status, opening.length, seconds, answer.trace_id, is_check)
         if not is_check:
             self.counts.count(opening.status, seconds)
+            self._recent.end(answer, opening.status, seconds)
         if self._add_fields(opening, environ, answer.trace_id):
             exchange = getattr(answer.start_response, '__self__', None)
             # the server need not check again what nobody could have changed

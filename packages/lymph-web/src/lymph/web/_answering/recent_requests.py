@@ -1,0 +1,63 @@
+"""The requests of an interface among the recent units of work of its process.
+
+A request ends when its answer begins, as in the access log. Calls and events that it makes name it
+as what caused them, also those that are made while its answer is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lymph.core.backends import RecentWork, WorkEntry, set_current_work
+from lymph.web._answering.answers import HandlerAnswer
+
+__all__ = ['RecentRequests']
+
+_METHOD: Final = 20  # characters
+_PATH: Final = 200
+
+
+class RecentRequests:
+    """Keeps what became of the requests of the interface `name`; knows those that run.
+
+    With a `recent` that keeps nothing, it does nothing.
+    """
+
+    def __init__(self, name: str, recent: RecentWork) -> None:
+        self._name = name
+        self._keep = recent.add
+        self._new_id = recent.new_id
+        self._running: dict[int, HandlerAnswer] = {}
+        recent.sources.append(self._in_progress)
+
+    def begin(self, answer: HandlerAnswer) -> None:
+        """Begin a request in the current context."""
+        if self._keep is not None:
+            answer.work = work = self._new_id()
+            self._running[work] = answer
+            set_current_work(work)
+
+    def end(self, answer: HandlerAnswer, status: str, seconds: float) -> None:
+        """End a request that is answered with `status` (``200 OK``) after `seconds`."""
+        if self._keep is not None and self._running.pop(answer.work, None) is not None:
+            name, peer, code = _name_of(answer), self._name, status[:3]
+            id, started = answer.work, answer.started
+            self._keep(('http', answer.trace_id, id, None, name, peer, started, seconds, code, 1))
+
+    def forget(self, answer: HandlerAnswer) -> None:
+        """Forget a request that gets no answer, or is none that is kept."""
+        self._running.pop(answer.work, None)
+
+    def _in_progress(self) -> Iterator[WorkEntry]:
+        for answer in self._running.values():
+            about = 'http', answer.trace_id, answer.work, None, _name_of(answer), self._name
+            yield (*about, answer.started, None, '', 1)
+
+
+def _name_of(answer: HandlerAnswer) -> tuple[str, str]:
+    environ = answer.environ
+    path: str = environ.get('PATH_INFO', '')[:_PATH]
+    if not path.isascii():
+        path = path.encode('latin-1', 'replace').decode(errors='replace')  # as WSGI has it
+    return environ['REQUEST_METHOD'][:_METHOD], path
