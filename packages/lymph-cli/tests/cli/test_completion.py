@@ -27,6 +27,7 @@ ECHO = Known(
     ('echo', 'echo.worker', 'shop'),
     (Method('echo.upper', 'Return it.', ('text', 'times')), Method('shop.buy')),
     complete=True,
+    traces=(Method('b7ad', 'GET /orders: 200'), Method('c5de')),
 )
 
 
@@ -35,7 +36,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Return the words offered for a line if `found` has the known names."""
 
     def offer(line: str, breaks: str = '', found: Known = ECHO) -> list[str]:
-        monkeypatch.setattr(offers, 'known', lambda settings, methods=False: found)
+        monkeypatch.setattr(offers, 'known', lambda settings, methods=False, traces=False: found)
         return answers.answer(line, breaks, described=False).split('\n')
 
     return offer
@@ -60,6 +61,8 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         ('lymph request -a sh', ['words', 'shop']),
         ('lymph inspect echo.', ['words', 'echo.worker']),
         ('lymph discover sh', ['words', 'shop']),
+        ('lymph trace b', ['words', 'b7ad']),
+        ('lymph trace --sl', ['words', '--slow']),
         ('lymph discover echo sh', ['words', 'shop']),
         ('lymph --loglevel=err', ['words', '--loglevel=error']),
         ('lymph discover --loglevel err', ['words', 'error']),
@@ -150,6 +153,9 @@ def test_running_services_and_methods_are_offered(shell: Any, asking: Asking) ->
     eventually(lambda: asking('lymph request echo.u') == ['words', f'echo.upper\t{help_}'])
     assert asking('lymph request echo.upper t') == ['unfinished', 'text=']
     assert asking('lymph inspect e') == ['words', 'echo']
+    assert shell.run('request', 'echo.upper', 'text=a', '--trace-id=ab-1').exit_code == 0
+    offered = ['words', 'ab-1\tcall echo.upper: ok']
+    eventually(lambda: asking('lymph trace a') == offered, 30)
 
 
 @pytest.fixture

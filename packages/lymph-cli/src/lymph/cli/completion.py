@@ -8,6 +8,7 @@ commands   subcommands of lymph
 entries    what `instances` names in the configuration of the node
 interfaces what `interfaces` names in the configuration
 files      what the shell itself offers for a file
+traces     ids of the latest traces
 ========== =================================================================
 
 Commands of other distributions use them in the same way::
@@ -21,7 +22,16 @@ from __future__ import annotations
 
 from lymph.cli.lazy import lazy
 
-__all__ = ['commands', 'entries', 'files', 'interfaces', 'parameters', 'services', 'subjects']
+__all__ = [
+    'commands',
+    'entries',
+    'files',
+    'interfaces',
+    'parameters',
+    'services',
+    'subjects',
+    'traces',
+]
 
 commands = lazy('lymph.cli._completing.offers:commands')
 entries = lazy('lymph.cli._completing.offers:entries')
@@ -30,3 +40,4 @@ interfaces = lazy('lymph.cli._completing.offers:interfaces')
 parameters = lazy('lymph.cli._completing.offers:parameters')
 services = lazy('lymph.cli._completing.offers:services')
 subjects = lazy('lymph.cli._completing.offers:subjects')
+traces = lazy('lymph.cli._completing.offers:traces')

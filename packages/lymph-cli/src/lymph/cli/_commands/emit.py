@@ -43,7 +43,9 @@ _LONGEST_DELAY = 100 * 365.25 * 86400  # seconds, as `lymph.events.checks` has i
 @click.option(
     '--trace-id', metavar='ID', help='Emit with this trace id. Default: a new one; -v shows it.'
 )
-@click.option('--verbose', '-v', is_flag=True, help='Say the trace id on stderr first.')
+@click.option(
+    '--verbose', '-v', is_flag=True, help='Say the trace id on stderr first, for `lymph trace`.'
+)
 @pass_settings
 def command(
     settings: Settings,

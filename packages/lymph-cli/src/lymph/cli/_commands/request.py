@@ -63,7 +63,9 @@ _MOST_CALLERS = 10_000
 @click.option(
     '--trace-id', metavar='ID', help='Call with this trace id. Default: a new one; -v shows it.'
 )
-@click.option('--verbose', '-v', is_flag=True, help='Say the trace id on stderr first.')
+@click.option(
+    '--verbose', '-v', is_flag=True, help='Say the trace id on stderr first, for `lymph trace`.'
+)
 @click.option(
     '--dump-headers', is_flag=True, help='Show the headers of request and reply on stderr.'
 )

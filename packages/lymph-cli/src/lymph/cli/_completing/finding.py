@@ -1,4 +1,4 @@
-"""Asks the registry for services, and the services for their methods."""
+"""Asks the registry for services, and the services for their methods and the latest traces."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from gevent.pool import Pool
 
 from lymph.cli._completing.known import Known, Method
+from lymph.cli._display.trace_rows import work_text
 from lymph.cli._program.configuring import load_configuration
 from lymph.cli._program.meanings import read_methods
 from lymph.cli.settings import Settings
 from lymph.client import Client
+from lymph.core.monitoring.traces import latest_traces
 from lymph.discovery.base import HTTP, RPC
 from lymph.exceptions import RpcError
 
-__all__ = ['find', 'service_methods']
+__all__ = ['find', 'find_traces', 'service_methods']
 
 #: Services that are asked for their methods, as many at a time, and what is taken of each.
 _MOST_SERVICES = 100
@@ -27,6 +29,9 @@ _HELP = 200
 #: Seconds for an answer.
 _PATIENCE = 2.0
 _WORKERS = '.worker'
+_MOST_TRACES = 20
+#: Seconds for each instance to tell its traces.
+_TRACES = 1.0
 
 
 def find(settings: Settings) -> Iterator[Known]:
@@ -41,6 +46,19 @@ def find(settings: Settings) -> Iterator[Known]:
         asked = sorted(name for name in registry if not name.endswith(_WORKERS))
         replies = Pool(_AT_ONCE).map(lambda name: _ask(client, name), asked[:_MOST_SERVICES])
         yield Known(services, tuple(method for reply in replies for method in reply), complete=True)
+
+
+def find_traces(settings: Settings) -> Iterator[Known]:
+    """Yield the latest traces; raises whatever keeps a client from its start."""
+    with Client.from_config(load_configuration(settings), plugins=False) as client:
+        found = latest_traces(client.container, _MOST_TRACES, timeout=_TRACES)
+    yield Known(
+        complete=True,
+        traces=tuple(
+            Method(each.trace_id, f'{work_text(each.kind, each.name)}: {each.outcome}'[:_HELP])
+            for each in found.traces
+        ),
+    )
 
 
 def _ask(client: Client, name: str) -> list[Method]:

@@ -23,6 +23,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -48,11 +49,15 @@ _CHILD = 5
 _DAMAGED = (ValueError, TypeError, KeyError, RecursionError)
 
 _find = lazy('lymph.monkey:patch', 'lymph.cli._completing.finding:find')
+_find_traces = lazy('lymph.monkey:patch', 'lymph.cli._completing.finding:find_traces')
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method: `echo.upper`, the first line of its documentation, and names of parameters."""
+    """A method: `echo.upper`, the first line of its documentation, and names of parameters.
+
+    Or a trace: its id, and what its first unit of work did.
+    """
 
     name: str
     help: str = ''
@@ -61,11 +66,12 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Names of services, and their methods if those were asked for."""
+    """Names of services, and their methods and the latest traces if those were asked for."""
 
     services: tuple[str, ...] = ()
     methods: tuple[Method, ...] = field(default=())
-    complete: bool = False  # whether the methods are all there
+    complete: bool = False  # whether the methods, or the traces, are all there
+    traces: tuple[Method, ...] = field(default=())
 
     def dumps(self) -> str:
         """Return the JSON document that `loads` reads."""
@@ -75,21 +81,30 @@ class Known:
     def loads(cls, text: str) -> Known:
         """Return what `dumps` wrote; raises one of `_DAMAGED` for anything else."""
         data = json.loads(text)
-        methods = (
-            Method(str(m['name']), str(m['help']), tuple(map(str, m['params'])))
-            for m in data['methods']
+        methods, traces = (
+            tuple(
+                Method(str(m['name']), str(m['help']), tuple(map(str, m['params'])))
+                for m in data[key]
+            )
+            for key in ('methods', 'traces')
         )
-        return cls(tuple(map(str, data['services'])), tuple(methods), bool(data['complete']))
+        services = tuple(map(str, data['services']))
+        return cls(services, methods, bool(data['complete']), traces)
 
 
-def known(settings: Settings, methods: bool = False) -> Known:
-    """Return the services, and the methods if they are wanted; nothing if nobody knows in time."""
-    path = _path(settings)
+def known(settings: Settings, methods: bool = False, traces: bool = False) -> Known:
+    """Return the services, and the methods if they are wanted; nothing if nobody knows in time.
+
+    With `traces`, the latest traces instead of the methods.
+    """
+    path = _path(settings, traces)
+    methods = methods or traces
     found, age = _read(path)
     if found is not None and age < _FRESH and (found.complete or not methods):
         return found
     patience = _FIRST if found is None else max(_USUAL - _process_age(), _LEAST)
-    answer = _ask(settings, path, methods, time.monotonic() + patience)
+    find = _find_traces if traces else _find
+    answer = _ask(find, settings, path, methods, time.monotonic() + patience)
     if answer is not None:
         return answer
     if found is None and path is not None:
@@ -98,14 +113,20 @@ def known(settings: Settings, methods: bool = False) -> Known:
     return found or Known()
 
 
-def _ask(settings: Settings, path: Path | None, methods: bool, end: float) -> Known | None:
+def _ask(
+    find: Callable[[Settings], Iterator[Known]],
+    settings: Settings,
+    path: Path | None,
+    methods: bool,
+    end: float,
+) -> Known | None:
     """Return what the child says until a moment, and leave it alone then."""
     ours, theirs = os.pipe()
     if os.fork() == 0:
         try:
             os.close(ours)
             _be_alone()
-            _tell(settings, path, theirs)
+            _tell(find(settings), path, theirs)
         finally:
             # Whatever was raised: the child must never go on in the code of its parent.
             os._exit(0)
@@ -139,9 +160,9 @@ def _be_alone() -> None:
         os.dup2(nowhere, descriptor)
 
 
-def _tell(settings: Settings, path: Path | None, to: int) -> None:
+def _tell(found: Iterator[Known], path: Path | None, to: int) -> None:
     last = None
-    for last in _find(settings):
+    for last in found:
         with contextlib.suppress(OSError):  # nobody waits any more
             os.write(to, f'{last.dumps()}\n'.encode())
     if last is not None and path is not None:
@@ -151,13 +172,13 @@ def _tell(settings: Settings, path: Path | None, to: int) -> None:
         _forget_old(path.parent)
 
 
-def _path(settings: Settings) -> Path | None:
+def _path(settings: Settings, traces: bool) -> Path | None:
     """Return the file for what this configuration leads to, or None where none can be written."""
     files = (*node_files(), *settings.configuration_files(), *settings.variable_files())
     names = '\0'.join(os.path.abspath(file) for file in files)
     key = hashlib.sha256(names.encode(errors='surrogateescape')).hexdigest()[:32]
     try:
-        return state_directory('completion') / f'{key}.json'
+        return state_directory('completion') / f'{key}{".traces" if traces else ""}.json'
     except (LymphError, OSError):
         return None
 

@@ -12,7 +12,16 @@ from lymph.cli._program.configuring import load_configuration, load_node_configu
 from lymph.cli._program.program import program
 from lymph.cli.settings import Settings
 
-__all__ = ['commands', 'entries', 'files', 'interfaces', 'parameters', 'services', 'subjects']
+__all__ = [
+    'commands',
+    'entries',
+    'files',
+    'interfaces',
+    'parameters',
+    'services',
+    'subjects',
+    'traces',
+]
 
 #: Characters of what a command does.
 _SUMMARY = 100
@@ -60,6 +69,18 @@ def subjects(
     return [
         CompletionItem(each.name, help=each.help or None)
         for each in found.methods
+        if each.name.startswith(incomplete)
+    ]
+
+
+def traces(
+    context: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Offer the ids of the latest traces, with what their first units of work did."""
+    found = known(context.ensure_object(Settings), traces=True)
+    return [
+        CompletionItem(each.name, help=each.help or None)
+        for each in found.traces
         if each.name.startswith(incomplete)
     ]
 
