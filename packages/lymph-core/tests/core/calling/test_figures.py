@@ -202,6 +202,27 @@ def test_calls_count_once_within_interceptors(caller):
     assert nothing_runs(caller)
 
 
+@pytest.mark.parametrize('kind', ['call', 'try'])
+def test_the_duration_includes_that_of_interceptors(caller, kind):
+    class Slow(lymph.Plugin, lymph.Interceptor):
+        kinds = (kind,)
+
+        def intercept(self, work, proceed):
+            if work.name == 'echo.echo':
+                proceed()
+            gevent.sleep(0.02)
+            return 'answered'
+
+    def durations(method):
+        return value(caller, 'calls.duration.sum', service='echo', method=method)
+
+    caller.install_plugin(Slow)
+    for method in ('echo.echo', 'echo.cached'):
+        before = durations(method)
+        assert caller.request('echo', method, timeout=30) == 'answered'
+        assert 0.02 <= durations(method) - before < 10
+
+
 @pytest.mark.parametrize('refusals', [1, 3])
 def test_a_call_that_is_retried_counts_once(caller, service, refusals):
     service.interfaces[1].refusals = refusals

@@ -217,7 +217,7 @@ class CallerSide(Componentized):
             raise
         # inlined `CallFigures.succeeded`, since this runs for every call
         method = calls.methods.get((address, call.subject)) or calls.answered(call)
-        now = monotonic()
+        now = call.ended
         seconds = now - call.deadline + call.timeout
         durations = method.durations
         bucket = bisect_left(SECONDS, seconds)

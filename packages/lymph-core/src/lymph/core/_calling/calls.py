@@ -58,6 +58,7 @@ class Call:
     __slots__ = (
         'address',
         'deadline',
+        'ended',
         'expires',
         'extras',
         'known',
@@ -80,6 +81,8 @@ class Call:
         self.timeout = timeout
         self.options = options
         self.deadline = time.monotonic() + timeout
+        #: when the last attempt that had a result ended, a time of `time.monotonic`
+        self.ended = 0.0
         #: when the wait for a reply ends, for the connection
         self.expires = self.deadline
         #: the same for all attempts; '' for a message of `send_message` that has none

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import random
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any, TypeVar
 
 import gevent
@@ -131,7 +131,7 @@ class Rpc(Component):
                 if settled or retry >= retries or not self._may_retry(call, error):
                     raise
                 pause = backoff(retry, _chance)
-                if time.monotonic() + pause >= call.deadline:
+                if monotonic() + pause >= call.deadline:
                     raise
             if pause:
                 gevent.sleep(pause)
@@ -141,7 +141,7 @@ class Rpc(Component):
     def _attempt(self, call: Call, number: int, connection: Connection | None = None) -> Any:
         """Make one attempt of a call and return its result; raises RpcError."""
         # the first one begins with its call, so the clock need not be read again
-        started = call.deadline - call.timeout if number == 1 else time.monotonic()
+        started = call.deadline - call.timeout if number == 1 else monotonic()
         parent = current_work()
         id: bytes | None = None
         try:
@@ -169,9 +169,10 @@ class Rpc(Component):
                 self._dialer.failed(call.tried[-1], error)
             self.keep_attempt(call, id, parent, started, outcome_of(error), number)
             raise
+        call.ended = ended = monotonic()
         keep = self._keep
         if keep is not None:  # inlined `keep_attempt`, since this runs for every call
-            seconds = time.monotonic() - started
+            seconds = ended - started
             peer, name = call.tried[-1] if call.tried else call.address, call.subject
             keep(('call', call.trace_id, id, parent, name, peer, started, seconds, 'ok', number))
         return result
@@ -187,7 +188,7 @@ class Rpc(Component):
     ) -> None:
         """Keep what became of an attempt; `id` is that of its request, None if none was sent."""
         if self._keep is not None:
-            seconds = time.monotonic() - started
+            seconds = monotonic() - started
             peer = call.tried[-1] if call.tried else call.address[:LONGEST]
             about = 'call', call.trace_id, id, parent, call.subject[:LONGEST], peer
             self._keep((*about, started, seconds, outcome, number))
@@ -221,14 +222,16 @@ class Rpc(Component):
         def attempt() -> Any:
             if failure is not None:
                 raise failure
-            if call.deadline <= time.monotonic():
+            if call.deadline <= monotonic():
                 raise call.no_time(call.timeout)
             return self._attempt(call, number, connection)
 
         endpoint = None if connection is None else connection.endpoint
         work = TryWork(call, number, endpoint, attempt)
         try:
-            return surround(steps, work, work.run)
+            result = surround(steps, work, work.run)
+            call.ended = monotonic()  # also if an interceptor has answered itself
+            return result
         except RpcError as error:
             if call.extras is not None:
                 call.extras.settled = work.settles(error)
@@ -347,12 +350,12 @@ class Rpc(Component):
 
         If no instance was reachable in that time, another attempt would hardly find one.
         """
-        return call.deadline - time.monotonic() <= call.timeout - 0.9 * self._connect_timeout
+        return call.deadline - monotonic() <= call.timeout - 0.9 * self._connect_timeout
 
     def _look_up(self, name: str, deadline: float) -> Service:
         """Ask the registry; raises Expired when it does not answer by `deadline`."""
         late = Expired(f'{name}: the registry did not answer by the deadline of the call')
-        with gevent.Timeout(max(0.001, deadline - time.monotonic()), late):
+        with gevent.Timeout(max(0.001, deadline - monotonic()), late):
             return self.registry().get(name)
 
     def _load(self, instance: ServiceInstance) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from bisect import bisect_left
+from logging import DEBUG
+from time import monotonic
 from typing import Any, cast
 
 from lymph.config.printable import printable
@@ -74,7 +75,7 @@ def run_call(
     running[key] = channel
     if cancellation is not None:
         cancellation.begin(channel)
-    channel.started = started = time.monotonic()
+    channel.started = started = monotonic()
     channel.trace_id = trace_id
     method.running += 1
     ended = 'ok'
@@ -105,7 +106,7 @@ def run_call(
             cancellation.end()
         method.running -= 1
         # inlined `Histogram.observe`, since this runs for every call
-        now = time.monotonic()
+        now = monotonic()
         seconds = now - started
         durations = method.durations
         bucket = bisect_left(SECONDS, seconds)
@@ -116,7 +117,7 @@ def run_call(
         if keep is not None:
             id, peer = channel.message.id, channel.peer
             keep(('rpc', trace_id, id, None, method.subject, peer, started, seconds, ended, 1))
-        if seconds >= call_log.least or _is_logged(logging.DEBUG):
+        if seconds >= call_log.least or _is_logged(DEBUG):
             subject, version = method.subject, method.interface.version
             call_log.answered(subject, channel.peer, version, trace_id, seconds, ended)
 
@@ -168,7 +169,7 @@ class RpcWork(Work):
 
     def enter(self) -> Any:
         """Call the method."""
-        chain, now = self._method.chain, time.monotonic()
+        chain, now = self._method.chain, monotonic()
         return chain.enter(_enter, self._method, self._channel, now, self._arguments)
 
     def _read_arguments(self) -> dict[str, Any]:
