@@ -21,6 +21,13 @@ FILE = re.compile(r'`([\w./-]+/[\w.-]+\.(?:py|md))`')
 OTHERS = {
     'lymph.behind': 'an event type',
     'lymph.calls': 'a logger',
+    **dict.fromkeys(
+        (
+            *('lymph.attempt', 'lymph.attempt.failed', 'lymph.event.id', 'lymph.event.type'),
+            *('lymph.handler', 'lymph.trace_id'),
+        ),
+        'an attribute or an event of a span',
+    ),
     'lymph.dead': 'an exchange',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',

@@ -8,7 +8,7 @@ import re
 
 ROOT = pathlib.Path(__file__).parents[1]
 #: names that are variables wherever they stand
-OURS = re.compile(r'(LYMPH|LISTEN|XDG|NOTIFY|WATCHDOG)_[A-Z_]+')
+OURS = re.compile(r'(LYMPH|LISTEN|OTEL|XDG|NOTIFY|WATCHDOG)_[A-Z_]+')
 
 
 def named_in(path: pathlib.Path) -> set[str]:

@@ -56,6 +56,19 @@ except ConfigurationError as error:
     print(error)
 """
 
+WITHOUT_OPENTELEMETRY = """
+import io
+from lymph.config import Configuration, ConfigurationError
+from lymph.core.assembly import build_container
+backends = {'registry': {'class': 'static'}, 'events': {'class': 'null'}}
+config = Configuration({'container': backends})
+config.load(io.StringIO('plugins: {opentelemetry: {}}'))
+try:
+    build_container(config)
+except ConfigurationError as error:
+    print(error)
+"""
+
 # What setuptools wrote for `namespace_packages`: site runs it when an interpreter starts.
 NSPKG = (
     'import sys, types, os;has_mfs = sys.version_info > (3, 5);'
@@ -140,6 +153,17 @@ def test_redis_without_its_client_is_an_error_that_names_the_extra(
     said = execute(python, WITHOUT_REDIS)
     assert "pip install 'lymph-events-kombu[redis]'" in said
     assert said.startswith('events.urls: ')
+    assert len(said.splitlines()) == 1
+
+
+def test_tracing_without_the_sdk_is_an_error_that_names_the_extra(
+    alone: Callable[[str], Path], execute: Execute
+) -> None:
+    python = alone('lymph-discovery-zk')
+    assert not any('opentelemetry' in name for name in installed(python, execute))
+    said = execute(python, WITHOUT_OPENTELEMETRY)
+    assert "pip install 'lymph-core[opentelemetry]'" in said
+    assert said.startswith('<config>:1: plugins.opentelemetry')
     assert len(said.splitlines()) == 1
 
 

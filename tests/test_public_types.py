@@ -41,11 +41,17 @@ REASONS = {
         'ServiceInstance.*serialize*',
         'unmarked*',
     ],
-    'what the work that is surrounded returns': ['Interceptor.intercept*', 'surround*', 'Chain*.*'],
+    'what the work that is surrounded returns': [
+        'Interceptor.intercept*',
+        'OpenTelemetry.intercept*',
+        'surround*',
+        'Chain*.*',
+    ],
     'values of a configuration; those of a known type have getters of their own': [
         'Config*',
         'Interface.*config*',
         'Plugin.*config*',
+        'OpenTelemetry.*config*',
         'Gateway.apply_config(config)',
         'WebServiceInterface.apply_config(config)',
         'ServiceContainer.install_*(config)',
@@ -94,6 +100,7 @@ REASONS = {
         'make_instance(facts)',
     ],
     'the arguments of any method of a handler': ['Edge.tell(facts)'],
+    'the arguments of whoever calls a hook': ['Hook.*'],
     'the arguments of whatever function makes the line': ['LineLog.write(facts)'],
 }
 

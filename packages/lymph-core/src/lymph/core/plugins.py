@@ -26,4 +26,4 @@ class Plugin(Component):
         super().__init__()
         self.parent = container  # until `add_component` sets it: `__init__` may use its error hook
         self.container = container
-        self.config = config or {}
+        self.config = {} if config is None else config  # an empty section knows its place

@@ -375,7 +375,8 @@ class CallerSide(Componentized):
         outcome = 'ok'
         try:
             if self._emissions.steps:
-                work = EmitWork(event, lambda: self.events.emit(event, delay))
+                traced = trace.get_id() is not None or 'trace_id' in (headers or ())
+                work = EmitWork(event, lambda: self.events.emit(event, delay), traced)
                 surround(self._emissions.steps, work, work.run)
             else:
                 self.events.emit(event, delay)

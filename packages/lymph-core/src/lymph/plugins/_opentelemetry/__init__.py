@@ -1,0 +1,1 @@
+"""OpenTelemetry: spans for units of work, and their export. Needs the extra `opentelemetry`."""
