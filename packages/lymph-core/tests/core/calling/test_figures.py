@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from functools import partial
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -415,3 +418,30 @@ def test_the_durations_of_both_sides_name_the_same_trace(world, service, caller)
             if known == name and value.exemplar
         }
         assert 'of-both-sides' in named
+
+
+def test_each_call_counts_once_whatever_becomes_of_it(world, service, caller, spawn):
+    chance = random.Random(7)
+    before = sum(finished(caller).values())
+
+    def sent(*args, **options):
+        channel = caller.send_request(*args, **options)
+        if chance.random() < 0.5:
+            channel.get(None)
+
+    ways = (caller.request, sent, lambda *a, **k: caller.defer(partial(caller.request, *a, **k)))
+    calls = []
+    for _ in range(300):
+        method = chance.choice(('echo', 'declared', 'broken', 'missing', 'wait'))
+        address = chance.choice(('echo', service.endpoint, 'nowhere', 'memory://nowhere'))
+        timeout = chance.choice((0.01, 0.2))
+        calls.append(spawn(chance.choice(ways), address, f'echo.{method}', timeout=timeout))
+        if chance.random() < 0.3:
+            gevent.sleep(0)
+            calls[chance.randrange(len(calls))].kill(block=False)
+    gevent.joinall(calls, timeout=10)
+    eventually(lambda: nothing_runs(caller))
+    service.interfaces[0].gate.set()
+    counted = sum(finished(caller).values()) - before
+    assert 150 < counted <= 300  # some were killed before they began
+    assert counted == value(caller, 'calls.duration.count') - before

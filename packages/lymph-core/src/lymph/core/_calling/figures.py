@@ -191,7 +191,7 @@ class CallFigures:
     def __iter__(self) -> Iterator[Sample]:
         methods = [*self.methods.values(), *self._others.values()]
         ended = sum(chain.from_iterable(method.durations.counts for method in methods))
-        yield RUNNING, max(0, self.begun - ended), {}
+        yield RUNNING, self.begun - ended, {}
         for method in methods:
             yield from method
 
