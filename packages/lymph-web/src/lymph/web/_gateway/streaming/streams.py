@@ -23,6 +23,7 @@ from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
 from lymph.config import ConfigView
+from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.log_limits import LimitedLog
 from lymph.core.monitoring.metrics import Aggregate, Counter
 from lymph.core.monitoring.metrics import Callable as Gauged
@@ -37,6 +38,14 @@ __all__ = ['EventStreams', 'StreamSettings']
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER = 5  # seconds
+
+describe('streams.open', 'gauge', 'Streams of events to HTTP clients.', tags=('interface',))
+describe(
+    'streams.behind',
+    'counter',
+    'Streams that were ended because their clients fell behind.',
+    tags=('interface',),
+)
 
 
 @dataclass(frozen=True)
