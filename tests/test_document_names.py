@@ -29,6 +29,7 @@ OTHERS = {
         'an attribute or an event of a span',
     ),
     'lymph.dead': 'an exchange',
+    'lymph.info': 'a metric',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',
     'lymph.received': 'a key of a WSGI environment',

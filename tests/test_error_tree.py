@@ -24,6 +24,7 @@ OTHERS = {
     'Unroutable': 'the ROUTER of the transport `zeromq` tells its links; a link is down then',
     'Unfit': 'the transport `zeromq` tells itself to close a link',
     'NotReadable': 'the embedded registry tells itself to leave a file out',
+    'BadHead': 'the operations port tells itself to refuse a request',
     'Away': 'the registry in ZooKeeper tells itself to wait for its session',
     'FormerInstance': 'the registry in ZooKeeper tells itself to leave out an instance of 0.15',
     'MisdirectedRequest': 'an HTTP error like those of werkzeug, which has none for 421',

@@ -1,8 +1,9 @@
 """The container: a process with its endpoint, its interfaces, and the parts that serve them.
 
-A start does the following in this order, a stop undoes it in reverse order: listen, start the
-backends, prepare the queues, start plugins and components, call `on_start` of the interfaces,
-consume events, register. If a step fails, what was started is stopped and the error is raised.
+A start does the following in this order, a stop undoes it in reverse order: open the operations
+port, listen, start the backends, prepare the queues, start plugins and components, call `on_start`
+of the interfaces, consume events, register. If a step fails, what was started is stopped and the
+error is raised.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from lymph.core._hosting.drain import wait_until_quiet
 from lymph.core._hosting.entering import BackdoorSettings
 from lymph.core._hosting.handlers import Handlers
 from lymph.core._hosting.methods import MethodTable
+from lymph.core._hosting.operations import HostedOperations
 from lymph.core._hosting.operator_endpoints import OperatorEndpoints
+from lymph.core._hosting.process_metrics import ProcessMetrics
 from lymph.core._hosting.registration import Registrations, host_facts
 from lymph.core._hosting.server import RequestServer
 from lymph.core._hosting.status import Status
@@ -92,6 +95,7 @@ class ServiceContainer(CallerSide):
     debugging = False
     _listener: Listener | None = None
     _forked = False
+    _has_started = False
     _counted = 0  # pieces of work that components have cut short; handlers not among them
 
     def __init__(
@@ -139,6 +143,7 @@ class ServiceContainer(CallerSide):
         self.add_component(self._event_handlers)
         self._stopped = Flag()
         self.metrics.add(self._server)
+        self.metrics.add(ProcessMetrics(lambda: len(self.pool) + self.workers.greenlets))
         #: the states of the connections of the backends
         self.backend_states = BackendStates(
             registry=lambda: self._registry,
@@ -150,9 +155,12 @@ class ServiceContainer(CallerSide):
             ContainerFigures(self.workers, self._server, transport, lambda: self._listener)
         )
         watchdog: Watchdog | None = None
-        if settings.block_threshold and not on_demand:
+        operations = None if on_demand else settings.operations
+        if (settings.block_threshold or operations) and not on_demand:
             watchdog = Watchdog(settings.block_threshold)
-            self.add_component(watchdog)
+            watchdog.parent = self
+            self.components.insert(0, watchdog)  # it also watches the start of the others
+        self._hosted_operations = HostedOperations(operations, watchdog, self._operations_sources)
         self._status = Status(self, transport, self._server, self._event_handlers, watchdog)
         builtin = BuiltinInterface(
             self, self._methods, self.metrics, self.status, lambda: self.interfaces, self.recent
@@ -167,11 +175,15 @@ class ServiceContainer(CallerSide):
         """Make a container from a `container` section; None stands for an empty one.
 
         `overrides` take precedence over the section: `ip`, `port`, the objects `registry`, `events`
-        and `transport`, and the keywords of this class. Raises ConfigurationError.
+        and `transport`, and the keywords of this class. With `operations` there is an operations
+        port at any free port of loopback, unless the section says otherwise. Raises
+        ConfigurationError.
         """
         given: dict[str, Any] = {**overrides}
         config = Configuration() if config is None else config
-        settings = read_settings(config, given.pop('ip', None), given.pop('port', None))
+        settings = read_settings(
+            config, given.pop('ip', None), given.pop('port', None), given.pop('operations', False)
+        )
         events = given.pop('events', None)
         if events is None and given.get('on_demand') and 'events' not in config:
             # the default section needs no check now, and a client may never use an event system
@@ -240,6 +252,22 @@ class ServiceContainer(CallerSide):
         """Open a backdoor at the next start; see `lymph.core._hosting.entering`."""
         self._operator_endpoints.backdoor = settings
 
+    @property
+    def operations(self) -> str | None:
+        """Where the operations port is, as ``http://127.0.0.1:9090``; None while it is not open."""
+        return self._hosted_operations.address
+
+    def open_operations(self) -> str | None:
+        """Open the operations port if there is to be one, before the start; return `operations`.
+
+        It closes with the container. Raises ConfigurationError if the port cannot be used,
+        LymphError after a stop.
+        """
+        self._expect_own_thread('an operations port was opened')
+        self._expect_no_stop()
+        self._hosted_operations.open()
+        return self.operations
+
     def start(self, register: bool = True) -> None:
         """Start all components and, with `register`, register the interfaces.
 
@@ -250,6 +278,7 @@ class ServiceContainer(CallerSide):
         self._expect_own_thread('a container was started')
         self._server.refusing = STARTING  # until `on_start` of the interfaces has returned
         try:
+            self._hosted_operations.open()
             if not self._on_demand:
                 self._listen(register)
             self.on_start()
@@ -259,6 +288,7 @@ class ServiceContainer(CallerSide):
             if register and not self._on_demand:
                 self._register()
                 self._expect_no_stop()
+            self._has_started = True
         except BaseException:
             self._take_down()
             raise
@@ -344,6 +374,7 @@ class ServiceContainer(CallerSide):
         self._server.refusing = DRAINING
         with ExitStack() as steps:  # it calls them in reverse: the last one below is the first
             steps.callback(self._stopped.set)
+            steps.callback(self._hosted_operations.close)
             steps.callback(self._operator_endpoints.close)
             steps.callback(self._transport.close)
             steps.callback(self._call_log.close)
@@ -382,6 +413,16 @@ class ServiceContainer(CallerSide):
     def _names(self) -> dict[str, Any]:
         """Return the names that a prompt of the backdoor defines."""
         return {'container': self, 'interfaces': {i.name: i for i in self.interfaces}}
+
+    def _operations_sources(self) -> dict[str, Any]:
+        return {
+            'identity': self.identity,
+            'has_started': lambda: self._has_started,
+            'draining': lambda: self.draining,
+            'backends': {'registry': self._registry, 'events': self._events},
+            'metrics': self.metrics,
+            'spawn': self.spawn,
+        }
 
     def _advertised(self, beyond_host: bool) -> Advertising:
         settings = self.settings

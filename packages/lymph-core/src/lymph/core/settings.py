@@ -11,6 +11,7 @@ from lymph.config.plugins import installed, load_plugin
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
 from lymph.core._hosting.publishing import check_log_endpoint
 from lymph.core._monitoring.recent_work import DEFAULT_KEEP
+from lymph.core._operations.settings import OperationsSettings, read_operations
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT
 from lymph.core.failures import described
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 _KEYS = {
-    '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics pool_size '
-    'port registry rpc trace',
+    '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics operations '
+    'pool_size port registry rpc trace',
     'rpc': 'call_log cancel connect_timeout curve idle_timeout max_buffered max_message_size '
     'retries slow_call timeout transport unresponsive_timeout',
     'rpc.call_log': 'sample',
@@ -68,6 +69,7 @@ class ContainerOverrides(ContainerParts, total=False):
     """The keywords of `ServiceContainer.from_config`."""
 
     on_demand: bool
+    operations: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class ContainerSettings:
     metrics_tags: dict[str, str] = field(default_factory=dict)
     trace_keep: int = DEFAULT_KEEP  # units of work that `lymph trace` can find; 0: none
     log_endpoint: str | None = None
+    operations: OperationsSettings | None = None  # None: no operations port
     #: the place of `ip` in the configuration, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
     #: the place of `log_endpoint` in the configuration, for errors
@@ -100,16 +103,23 @@ class ContainerSettings:
 
 
 def read_settings(
-    config: ConfigView, ip: str | None = None, port: int | None = None
+    config: ConfigView,
+    ip: str | None = None,
+    port: int | None = None,
+    operations: bool = False,
 ) -> ContainerSettings:
     """Return the plain values of a `container` section; raises ConfigurationError.
 
     `ip` and `port` take precedence over those of the section, and are checked in the same way.
+    `operations` says whether there is an operations port if the section does not say anything.
     """
     for section, keys in _KEYS.items():
         refuse_unknown(
             config.view(section) if section else config, keys.split(), plain=bool(section)
         )
+    block_threshold = config.get_seconds(
+        'block_threshold', ContainerSettings.block_threshold, zero=True, least=_SHORTEST_BLOCK
+    )
     settings = ContainerSettings(
         ip=_read(config, 'ip', check_host, ContainerSettings.ip),
         port=config.get_int('port', ContainerSettings.port, minimum=0, maximum=65535),
@@ -118,9 +128,7 @@ def read_settings(
         drain_timeout=config.get_seconds(
             'drain_timeout', ContainerSettings.drain_timeout, zero=True
         ),
-        block_threshold=config.get_seconds(
-            'block_threshold', ContainerSettings.block_threshold, zero=True, least=_SHORTEST_BLOCK
-        ),
+        block_threshold=block_threshold,
         rpc_timeout=config.get_seconds('rpc.timeout', ContainerSettings.rpc_timeout),
         rpc_connect_timeout=config.get_seconds(
             'rpc.connect_timeout', ContainerSettings.rpc_connect_timeout, maximum=_DAY
@@ -141,6 +149,7 @@ def read_settings(
             'trace.keep', ContainerSettings.trace_keep, minimum=0, maximum=_MOST_KEPT
         ),
         log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
+        operations=read_operations(config, block_threshold, operations),
         ip_at=config.locate('ip'),
         log_endpoint_at=config.locate('log_endpoint'),
     )

@@ -177,6 +177,11 @@ class Workers:
         return self._limit - self.running
 
     @property
+    def greenlets(self) -> int:
+        """How many greenlets there are: those that run a task, and those that wait for one."""
+        return len(self._busy) + len(self._idle)
+
+    @property
     def cut(self) -> int:
         """How many tasks were cut short, each counted once, as soon as that is decided."""
         return len(self._cut)

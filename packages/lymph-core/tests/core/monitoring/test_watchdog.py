@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 
+import gevent
+import gevent.monkey
 import pytest
 
 from lymph.core._monitoring.watchdog import Watchdog
@@ -28,6 +30,11 @@ def a_handler_that_blocks(seconds):
 
 def metrics(watchdog):
     return {name: value for name, value, _ in watchdog.metrics}
+
+
+def delays_above(watchdog, seconds):
+    counts = [(float(tags['le']), value) for name, value, tags in watchdog if 'le' in tags]
+    return counts[-1][1] - max(value for bound, value in counts if bound <= seconds)
 
 
 def test_block_of_the_loop_is_reported_once_while_it_lasts(watchdog, caplog):
@@ -75,3 +82,38 @@ def test_a_container_has_one_unless_it_is_switched_off(world):
     ]
     assert 'loop.blocks' in names[0]
     assert 'loop.blocks' not in names[1]
+
+
+def test_the_delay_of_the_loop_is_measured(watchdog):
+    eventually(lambda: metrics(watchdog)['loop.delay.count'] > 1)
+    assert delays_above(watchdog, 0.5) == 0
+    a_handler_that_blocks(1.0)
+    eventually(lambda: delays_above(watchdog, 0.5) == 1)
+    assert metrics(watchdog)['loop.delay.sum'] > 0.5
+
+
+def test_the_thread_of_the_loop_and_its_silence_can_be_seen_from_outside(watchdog):
+    eventually(lambda: watchdog._answered > 0)
+    seen = []
+
+    def look():
+        gevent.monkey.get_original('time', 'sleep')(0.8)
+        seen.extend((watchdog.silence(), watchdog.frame().f_code.co_name))
+
+    looking = gevent.get_hub().threadpool.spawn(look)
+    a_handler_that_blocks(1.2)
+    looking.get()
+    assert seen[0] > 0.3
+    assert seen[1] == 'a_handler_that_blocks'
+    eventually(lambda: watchdog.silence() == 0 or watchdog.silence() < 0.2)
+
+
+def test_without_a_threshold_nothing_is_reported_or_counted(caplog):
+    root, watchdog = Componentized(), Watchdog(0)
+    root.add_component(watchdog)
+    root.on_start()
+    a_handler_that_blocks(1.0)
+    eventually(lambda: delays_above(watchdog, 0.5) == 1)
+    assert 'loop.blocks' not in metrics(watchdog)
+    root.on_stop()
+    assert caplog.records == []

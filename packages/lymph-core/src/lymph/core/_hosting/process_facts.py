@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-__all__ = ['open_descriptors', 'process_facts']
+__all__ = ['lymph_version', 'open_descriptors', 'process_facts']
 
 # Linux; macOS and the BSDs
 _DESCRIPTORS = ('/proc/self/fd', '/dev/fd')
@@ -27,7 +27,7 @@ def process_facts() -> dict[str, Any]:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = None if soft == resource.RLIM_INFINITY else soft
     return {
-        'version': _version(),
+        'version': lymph_version(),
         'time': time.time(),
         'descriptors': {'open': open_descriptors(), 'limit': limit},
     }
@@ -44,7 +44,8 @@ def open_descriptors() -> int | None:
 
 
 @functools.cache
-def _version() -> str | None:
+def lymph_version() -> str | None:
+    """Return the version of lymph-core, None if the distribution is not installed."""
     metadata: Any = import_module('importlib.metadata')  # slow to import, and rarely needed
     try:
         return str(metadata.version('lymph-core'))

@@ -31,6 +31,11 @@ class Reported(Protocol):
     worker: bool
     draining: bool
     rpc: Rpc
+
+    @property
+    def operations(self) -> str | None:
+        """Where the operations port is; None if there is none."""
+
     backend_states: BackendStates
 
     @property
@@ -73,6 +78,7 @@ class Status:
             'identity': container.identity,
             'endpoint': container.endpoint,
             'listening': None if listener is None else listener.endpoint,
+            'operations': container.operations,
             'pid': os.getpid(),
             'uptime': time.monotonic() - self._began,
             'draining': container.draining,

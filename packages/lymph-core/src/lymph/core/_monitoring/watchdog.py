@@ -1,9 +1,10 @@
 """The watchdog: a native thread that notices when one greenlet keeps the loop from running.
 
-Theory: every `threshold` seconds the thread asks the loop for a sign of life. If none has come by
-the next time, it reads the stack that the loop's thread executes: this is the greenlet that blocks
-the loop, since nothing else can run. A block is logged once, while it lasts, and counted when it
-ends. The cost is one wake-up of the loop for each question; calls cost nothing extra.
+Theory: four times a second the thread asks the loop for a sign of life. How late it comes is the
+delay of the loop, which handlers and timers see as well. If none has come for `threshold` seconds,
+the thread reads the stack that the loop's thread executes: this is the greenlet that blocks the
+loop, since nothing else can run. A block is logged once, while it lasts, and counted when it ends.
+The cost is one wake-up of the loop for each question; calls cost nothing extra.
 """
 
 from __future__ import annotations
@@ -15,16 +16,30 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType
+from typing import Final
 
 import gevent
 from gevent import monkey
 
 from lymph.core.components import Component
+from lymph.core.monitoring.descriptions import describe
+from lymph.core.monitoring.histograms import Histogram
 from lymph.core.monitoring.metrics import Sample
 
 __all__ = ['Watchdog']
 
 logger = logging.getLogger(__name__)
+
+describe('loop.delay', 'histogram', 'How late the loop answers the watchdog.', unit='seconds')
+describe('loop.blocks', 'counter', 'Times that code blocked the loop for block_threshold or more.')
+describe(
+    'loop.blocked_seconds',
+    'counter',
+    'How long code blocked the loop in these times.',
+    unit='seconds',
+)
+
+_PERIOD: Final = 0.25  # seconds between two questions, unless `threshold` is shorter
 
 # not monkey-patched: gevent's versions are greenlets, which a blocked loop would block as well
 _start_thread = monkey.get_original('_thread', 'start_new_thread')
@@ -32,20 +47,26 @@ _new_lock = monkey.get_original('_thread', 'allocate_lock')
 
 
 class Watchdog(Component):
-    """Reports what blocks the loop for `threshold` seconds or more."""
+    """Measures how late the loop is, and reports what blocks it for `threshold` seconds or more.
+
+    With a `threshold` of 0 it only measures.
+    """
 
     def __init__(self, threshold: float) -> None:
         super().__init__()
         self.threshold = threshold
         self.blocks = 0
         self.blocked_seconds = 0.0
+        self._delay = Histogram('loop.delay')
         self._asked = self._answered = 0.0
+        #: the native thread of the loop, None before the start
+        self.thread: int | None = None
         self._running = _new_lock()  # held by this object until the thread is to end
         self._ended = _new_lock()  # held until the thread has ended
 
     def on_start(self) -> None:
         """Start the thread."""
-        self._loop_thread = monkey.get_original('threading', 'get_ident')()
+        self.thread = monkey.get_original('threading', 'get_ident')()
         self._sign_of_life = gevent.get_hub().loop.async_(ref=False)
         self._sign_of_life.start(self._answer)
         self.metrics.add(self)
@@ -59,45 +80,62 @@ class Watchdog(Component):
             self._running.release()
             # not longer: the thread may be waiting for a logging lock that a greenlet holds
             self._ended.acquire(True, 1.0)
+            self._answered = self._asked
             self.metrics.remove(self)
             self._sign_of_life.stop()
             self._sign_of_life.close()
 
     def __iter__(self) -> Iterator[Sample]:
-        """Yield how often and for how long the loop was blocked."""
-        yield 'loop.blocks', self.blocks, {}
-        yield 'loop.blocked_seconds', self.blocked_seconds, {}
+        """Yield how late the loop is, and how often and for how long it was blocked."""
+        yield from self._delay
+        if self.threshold:
+            yield 'loop.blocks', self.blocks, {}
+            yield 'loop.blocked_seconds', self.blocked_seconds, {}
 
     def facts(self) -> dict[str, float]:
         """Return how often and for how many seconds the loop was blocked."""
         return {'blocks': self.blocks, 'blocked_seconds': self.blocked_seconds}
 
+    def silence(self) -> float:
+        """Return for how many seconds the loop has left a question unanswered, 0 if it has not.
+
+        May be called by any thread, as `frame` may be.
+        """
+        asked = self._asked
+        return 0.0 if self._answered >= asked else time.monotonic() - asked
+
+    def frame(self) -> FrameType | None:
+        """Return the innermost frame that the thread of the loop executes, None if it has ended."""
+        if self.thread is None:
+            return None
+        return sys._current_frames().get(self.thread)  # noqa: SLF001 - the documented way
+
     def _answer(self) -> None:
         """Answer the thread's question. Runs in the hub."""
         now = time.monotonic()
-        if now - self._asked >= self.threshold:
+        self._delay.observe(now - self._asked)
+        if 0 < self.threshold <= now - self._asked:
             self.blocks += 1
             self.blocked_seconds += now - self._asked
         self._answered = now
 
     def _watch(self) -> None:
         """Ask for signs of life and report missing ones. Runs in the thread."""
-        reported = False
+        reported = not self.threshold
+        period = min(_PERIOD, self.threshold or _PERIOD)
         try:
-            while not self._running.acquire(True, self.threshold):
+            while not self._running.acquire(True, period):
                 if self._answered >= self._asked:
-                    reported = False
+                    reported = not self.threshold
                     self._asked = time.monotonic()
                     self._sign_of_life.send()
-                elif not reported:
+                elif not reported and self.silence() >= self.threshold:
                     reported = True
-                    frames = sys._current_frames()  # noqa: SLF001 - the documented way
                     with suppress(BaseException):  # a failing log must not end the thread
-                        self._report(frames.get(self._loop_thread))
+                        self._report(self.frame())
         finally:
             self._ended.release()
 
     def _report(self, frame: FrameType | None) -> None:
         stack = ''.join(traceback.format_stack(frame)) if frame is not None else 'unknown'
-        blocked = time.monotonic() - self._asked
-        logger.error('the loop has been blocked for %.1f s by:\n%s', blocked, stack)
+        logger.error('the loop has been blocked for %.1f s by:\n%s', self.silence(), stack)
