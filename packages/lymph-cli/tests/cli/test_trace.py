@@ -65,7 +65,7 @@ TREE = [
     '    emit taken',
     '      event mail.on_taken',
     '      event mail.on_taken (attempt 2)',
-    '        emit lymph.task.mail.send',
+    '        apply mail.send',
     '          task mail.send',
 ]
 

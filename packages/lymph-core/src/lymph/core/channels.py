@@ -150,8 +150,13 @@ class RequestChannel:
             'subject': subject_text(self.subject),
             'endpoint': self._connection.endpoint,
             'timeout': self.timeout,
-            'trace_id': trace_id_in(self._headers),
+            'trace_id': self.trace_id,
         }
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id that the request carries."""
+        return trace_id_in(self._headers)
 
     def cancel(self) -> None:
         """Give the call up, and tell the service so: a reply that arrives later is dropped.

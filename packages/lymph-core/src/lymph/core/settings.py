@@ -50,7 +50,7 @@ _SHORTEST_SILENCE = 0.1  # seconds; a silent peer is pinged three times in this 
 _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
 _LARGEST_MESSAGE = 2**31 - 1  # bytes; msgpack's own limit of what is unpacked
-_MOST_KEPT = 1_000_000  # units of work; a few hundred MB
+_MOST_KEPT = 100_000  # units of work: 40 MB, and 10 ms of the loop to look for a trace
 _LARGEST_BUFFERS = 2**50  # bytes: more than any machine has
 
 

@@ -11,6 +11,7 @@ from lymph.core import trace
 from lymph.core._monitoring.recent_work import RecentWork
 from lymph.core.monitoring.traces import find_trace, latest_traces
 from lymph.exceptions import LymphError, RemoteError
+from lymph.patterns.serial_events import serial_event
 from lymph.testing.waiting import eventually
 
 ID = 'a' * 32
@@ -307,3 +308,25 @@ def test_units_in_progress_are_no_part_of_the_ring():
     assert [entry[4] for entry in recent.of(ID)] == ['a.2']
     recent.end(keys[0], 'ok')
     assert len(recent.of(ID)) == 1
+
+
+class Ledger(lymph.Interface):
+    @serial_event('booked', partition_count=2, key=lambda interface, event: event['to'])
+    def on_booked(self, event):
+        self.container.request('mail', 'mail.send')
+
+
+def test_serial_event_is_fed_and_handled_below_its_emission(world):
+    ledger = world.container((Ledger, 'ledger'), (Mail, 'mail'))
+    trace.set_id(ID)
+    ledger.interfaces[0].emit('booked', {'to': 'a'})
+    found = known(ledger, 5)
+    assert sorted(rows(found)[1:3]) == [
+        (1, 'event', 'ledger.on_booked', 'ok', 1),
+        (1, 'feed', 'ledger.on_booked', 'ok', 1),
+    ]
+    assert rows(found)[0] == (0, 'emit', 'booked', 'ok', 1)
+    event = next(unit for unit in found.units if unit.kind == 'event')
+    call = next(unit for unit in found.units if unit.kind == 'call')
+    assert found.units[call.parent or 0] == event
+    assert (event.peer or '').startswith('ledger.on_booked.')

@@ -11,6 +11,9 @@ __all__ = ['TraceRow', 'trace_rows', 'work_text']
 _IDENTITY: Final = 8  # characters
 _DEEPEST: Final = 24  # a chain of calls may have thousands
 
+#: how the types of the events begin that start tasks
+_TASK: Final = 'lymph.task.'
+
 _WORDS: Final = {'rpc': 'call', 'http': ''}
 
 
@@ -45,7 +48,9 @@ def trace_rows(trace: Trace) -> list[TraceRow]:
 
 
 def work_text(kind: str, name: str) -> str:
-    """Return what a unit of work does: `call stock.take`, `GET /orders`."""
+    """Return what a unit of work does: `call stock.take`, `GET /orders`, `apply mail.send`."""
+    if kind == 'emit' and name.startswith(_TASK):
+        return f'apply {name.removeprefix(_TASK)}'
     return f'{_WORDS.get(kind, kind)} {name}'.strip()
 
 

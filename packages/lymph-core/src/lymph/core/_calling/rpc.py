@@ -25,7 +25,7 @@ from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
 from lymph.core._system.refusals import made_before_fork, was_stopped
 from lymph.core._work.chains import Chains, surround
-from lymph.core.channels import RequestChannel, subject_text
+from lymph.core.channels import RequestChannel
 from lymph.core.components import Component
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.messages import IDEMPOTENT, NACK, id_source
@@ -197,10 +197,10 @@ class Rpc(Component):
         """Yield the attempts that wait for an answer, for `RecentWork`."""
         for connection in self._dialer.connections:
             for channel in connection.pending.values():
-                trace_id = channel.facts.get('trace_id')
-                if channel.started and trace_id:
-                    name = subject_text(channel.subject)
-                    known = 'call', trace_id, channel.id, channel.parent, name, connection.endpoint
+                trace_id = channel.trace_id if channel.started else None
+                if trace_id is not None:
+                    name, peer = channel.subject[:LONGEST], connection.endpoint
+                    known = 'call', trace_id, channel.id, channel.parent, name, peer
                     yield (*known, channel.started, None, '', 1)
 
     def _surrounded(self, call: Call, number: int) -> Any:

@@ -93,8 +93,8 @@ class RequestServer:
         """Yield the calls that run, for `RecentWork`; not those of the built-in interface."""
         for running in self.links.values():
             for channel in running.values():
-                name = subject_text(channel.message.subject)
-                if channel.trace_id is not None and not name.startswith('lymph.'):
+                name = channel.message.subject
+                if channel.trace_id is not None and not name.startswith(b'lymph.'):
                     known = 'rpc', channel.trace_id, channel.work, None, name, channel.peer
                     yield (*known, channel.started, None, '', 1)
 

@@ -44,7 +44,7 @@ def latest_traces(
     wanted = None if ids is None else frozenset(ids)
     traces: dict[str, list[WorkEntry]] = {}
     for entry in recent:
-        if wanted is None or entry[1] in wanted:
+        if entry[1] in wanted if wanted is not None else entry[1]:
             traces.setdefault(entry[1], []).append(entry)
     found = [
         entries

@@ -7,7 +7,7 @@ from typing import Any
 
 from lymph.core import trace
 from lymph.core._traces.data import TraceSummary
-from lymph.core._traces.reading import TRACED, read_number, read_text
+from lymph.core._traces.reading import MOST, TRACED, read_number, read_text
 
 __all__ = ['newest', 'summaries']
 
@@ -25,7 +25,7 @@ def summaries(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[TraceSum
     parts: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for service, answer in answers:
         told = answer.get('traces')
-        for part in told if isinstance(told, list) else ():
+        for part in told[:MOST] if isinstance(told, list) else ():
             if _is_valid(part):
                 parts.setdefault(part['trace_id'], []).append((service, part))
     found = [_merged(id, told) for id, told in parts.items()]
@@ -36,7 +36,7 @@ def _is_valid(part: object) -> bool:
     return (
         isinstance(part, Mapping)
         and trace.is_valid(part.get('trace_id'))
-        and part.get('kind') in TRACED
+        and read_text(part, 'kind') in TRACED
         and read_text(part, 'name') is not None
         and read_number(part, 'started') is not None
         and read_number(part, 'ended') is not None
