@@ -27,7 +27,7 @@ from lymph.web.interfaces import WebServiceInterface
 
 WAIT = 30.0
 #: metrics whose descriptions are missing
-MISSING = ('events.', 'http.', 'queues.', 'serial_events.')
+MISSING = ('http.',)
 TAGS = {'zone': 'a', 'rack': '5'}
 Samples = list[tuple[str, Any, dict[str, Any]]]
 

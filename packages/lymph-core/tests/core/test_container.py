@@ -722,9 +722,8 @@ def test_metrics_of_calls_and_events_are_counted(world):
     assert counted['rpc.handled', 'noted.echo'] == 3
     assert counted['rpc.refused', 'invalid_arguments', 'noted.echo'] == 1
     assert counted['rpc.running', 'noted.echo'] == 0
-    eventually(
-        lambda: ('events.handled', 1, {'queue': 'noted.on_something'}) in list(container.metrics)
-    )
+    tags = {'queue': 'noted.on_something', 'kind': 'event'}
+    eventually(lambda: ('events.handled', 1, tags) in list(container.metrics))
 
 
 def test_the_metrics_have_the_tags_of_the_configuration(world):

@@ -228,8 +228,12 @@ def test_unsubscribed_function_gets_no_more_events(emitter, listener):
 
 
 def queues(interface):
-    """Return the names of handlers (the ends of their queues' names) that the metrics count."""
-    counted = {tags['queue'] for name, _, tags in interface.metrics if name == 'events.running'}
+    """Return the names of handlers (the ends of their queues' names) that are subscribed."""
+    counted = {
+        tags['queue']
+        for name, value, tags in interface.metrics
+        if name == 'events.subscriptions' and value
+    }
     return {queue.split('.')[1] for queue in counted}
 
 
@@ -349,16 +353,16 @@ def test_once_subscription_ends_after_the_last_attempt_to_handle_its_event(
 
 def test_the_next_event_is_waited_for(emitter, listener, spawn):
     waiting = spawn(listener.get_next_event, 'dynamic', 'other', timeout=5)
-    eventually(lambda: 'on_event' in queues(listener))
+    eventually(lambda: 'get_next_event' in queues(listener))
     emitter.emit('other', {'x': 1})
     assert waiting.get(timeout=5)['x'] == 1
-    assert 'on_event' not in queues(listener)
+    assert 'get_next_event' not in queues(listener)
 
 
 def test_missing_event_is_a_timeout(listener):
     with pytest.raises(Timeout, match=r'no event of type dynamic within 0\.01 s'):
         listener.get_next_event('dynamic', timeout=0.01)
-    assert 'on_event' not in queues(listener)
+    assert 'get_next_event' not in queues(listener)
 
 
 @pytest.mark.parametrize('timeout', [0, -1, -0.5])

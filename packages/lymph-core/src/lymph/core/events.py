@@ -26,10 +26,12 @@ class Event(Generic[Body]):
     `Order` made of it. `source` is the interface or process that emitted it. `headers` are sent
     with the event; ``trace_id`` is one of them. `id` is unique to each emitted event and stays the
     same when it is delivered again. `attempt` counts the deliveries of the event to a handler, from
-    1, including those that were lost with their consumer.
+    1, including those that were lost with their consumer. `due` is the Unix time from which it may
+    be handled, by the clock of the emitter: when it was emitted, plus its delay; None for events
+    that do not tell, such as those of earlier versions.
     """
 
-    __slots__ = ('attempt', 'body', 'headers', 'id', 'source', 'type')
+    __slots__ = ('attempt', 'body', 'due', 'headers', 'id', 'source', 'type')
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Event(Generic[Body]):
         headers: Mapping[str, Any] | None = None,
         id: str | None = None,
         attempt: int = 1,
+        due: float | None = None,
     ) -> None:
         self.type = type
         self.body: Body = dict(body or {})  # type: ignore[assignment]  # unless `with_body`
@@ -46,6 +49,7 @@ class Event(Generic[Body]):
         self.headers: dict[str, Any] = dict(headers or {})
         self.id = trace.new_id() if id is None else id
         self.attempt = attempt
+        self.due = due
 
     @property
     def evt_type(self) -> str:
@@ -70,7 +74,7 @@ class Event(Generic[Body]):
     def with_body(self, body: Any) -> Event[Any]:
         """Return a copy of the event with another body, which may be of any type."""
         copied: Event[Any] = Event(
-            self.type, None, self.source, self.headers, self.id, self.attempt
+            self.type, None, self.source, self.headers, self.id, self.attempt, self.due
         )
         copied.body = body
         return copied

@@ -226,7 +226,7 @@ class Interface(CallsServices, Component):
                     once=once,
                     retry=retry,
                     durable=False,
-                    work=HandlerWork(f'{self.name}.{name}', self),
+                    work=HandlerWork(f'{self.name}.{name}', self, runtime=True),
                 ),
                 lambda: self._subscriptions.pop(func, None),
             )
@@ -256,6 +256,7 @@ class Interface(CallsServices, Component):
         def on_event(event: Event) -> None:
             arrived.put(event)
 
+        on_event.__name__ = 'get_next_event'  # in the name of its queue
         # not `self.subscribe`: a subclass may have a method of its own under this name
         Interface.subscribe(self, *event_types, once=True)(on_event)
         try:

@@ -74,9 +74,14 @@ class Attempts:
         return HANDLED
 
     def report(self, subscription: Subscription, number: int, outcome: Outcome) -> None:
-        """Log an attempt that failed, and tell the error hook if a handler was called."""
+        """Log an attempt that failed, and tell the error hook if a handler was called.
+
+        `subscription.failed` is called with the outcome first.
+        """
         if isinstance(outcome, Handled):
             return
+        if subscription.failed is not None:
+            subscription.failed(outcome)
         name, error = subscription.queue_name, outcome.error
         if isinstance(outcome, Dead) and not outcome.unpacked:
             text = '%s: not an event, now a dead letter: %s'

@@ -63,6 +63,7 @@ class Subscription:
     durable         the queue collects events while nobody consumes it; False for broadcast, once
                     and runtime subscriptions, whose queues end with the instance
     work            what surrounds the handler, for the container
+    failed          called with the outcome of each failed attempt, when it was carried out
     ==============  ==============================================================================
     """
 
@@ -76,6 +77,7 @@ class Subscription:
     durable: bool = True
     exclusive: bool = False
     work: HandlerWork | None = None
+    failed: Callable[[object], object] | None = None
 
     @property
     def temporary(self) -> bool:

@@ -6,17 +6,20 @@ id       text, unique to the emitted event
 body     mapping
 source   who emitted it (text), or nil
 headers  mapping; ``trace_id`` is one of them
+due      Unix time from which it may be handled: when it was emitted,
+         plus its delay; text (``1764359000.123``) or a number; optional
 =======  ===========================================================
 
 Unknown keys are ignored, so that later versions can add keys. An invalid trace id is replaced by
-a new one, so that the event is not lost. Type, id, source and headers have the bounds of
-`lymph.core.limits`; so has the body, which is checked when the event is packed.
+a new one, so that the event is not lost, and an invalid `due` is ignored. Type, id, source and
+headers have the bounds of `lymph.core.limits`; so has the body, which is checked when the event is
+packed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from lymph.config.printable import quoted
 from lymph.core import trace
@@ -27,6 +30,8 @@ from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['encode_event', 'event_from', 'pack_event', 'unpack_event']
 
+_LATEST: Final = 1e11  # seconds since 1970; some 3000 years
+_DIGITS: Final = 32  # characters of a time as text
 _SHORT = ID // 4  # characters that have at most so many bytes
 
 
@@ -69,6 +74,9 @@ def _mapping_of(event: Event) -> dict[str, Any]:
         'source': event.source,
         'headers': event.headers,
     }
+    if event.due is not None:
+        # text, because most floats have bytes that make the packer check the whole value
+        value['due'] = f'{event.due:.3f}'
     # this runs for each event: most ids and sources are short, which is cheaper to check
     if type(event.id) is not str or len(event.id) > _SHORT:
         _text(value, 'id')
@@ -83,6 +91,7 @@ def event_from(value: Any, attempt: int = 1) -> Event:
     """Return the event that a mapping describes; raises SerializationError if it is invalid."""
     if not isinstance(value, dict):
         raise SerializationError(f'expected an event, found {type(value).__name__}')
+    due = value.get('due')
     return Event(
         type=_text(value, 'type', SUBJECT),
         body=_member(value, 'body', dict),
@@ -90,7 +99,20 @@ def event_from(value: Any, attempt: int = 1) -> Event:
         headers=_headers(_member(value, 'headers', dict, optional=True) or {}),
         id=_text(value, 'id'),
         attempt=attempt,
+        due=None if due is None else _moment(due),
     )
+
+
+def _moment(due: Any) -> float | None:
+    """Return the time `due`, None if it is none. Only figures depend on it: nothing is refused."""
+    if type(due) is str and len(due) <= _DIGITS:
+        try:
+            due = float(due)
+        except ValueError:
+            return None
+    elif type(due) not in (float, int):
+        return None
+    return due if 0 <= due <= _LATEST else None
 
 
 def _headers(headers: dict[str, Any]) -> dict[str, Any]:

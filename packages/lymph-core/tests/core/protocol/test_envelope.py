@@ -6,7 +6,7 @@ from lymph.core import trace
 from lymph.core.events import Event
 from lymph.events.envelope import event_from, pack_event, unpack_event
 from lymph.exceptions import SerializationError
-from lymph.serializers.msgpack import pack
+from lymph.serializers.msgpack import pack, unpack
 
 WHOLE = {'type': 'thing', 'id': 'x', 'body': {}, 'source': 'shop', 'headers': {}}
 
@@ -97,3 +97,25 @@ def test_values_over_a_limit_are_rejected_on_both_sides(key, value, words):
     if key != 'type':  # which is looked at before
         with pytest.raises(SerializationError, match=words):
             pack_event(Event(**{**WHOLE, key: value}))
+
+
+def test_time_from_which_an_event_is_due_survives_a_round_trip():
+    assert unpack_event(pack_event(Event('thing', due=1.7e9 + 0.125))).due == 1.7e9 + 0.125
+
+
+@pytest.mark.parametrize('due', [1_700_000_000, 1.7e9, '1700000000', '1700000000.000'])
+def test_time_may_be_text_or_a_number(due):
+    assert event_from({**WHOLE, 'due': due}).due == 1.7e9
+
+
+def test_event_that_tells_no_time_has_the_form_of_earlier_versions():
+    assert set(unpack(pack_event(Event('thing')))) == set(WHOLE)
+    assert event_from(WHOLE).due is None
+
+
+IMPOSSIBLE = ['', 'soon', 'nan', '-1', '1' * 33, True, -1.0, 1e12, 10**400, float('nan'), [1], None]
+
+
+@pytest.mark.parametrize('due', IMPOSSIBLE)
+def test_impossible_time_is_ignored(due):
+    assert event_from({**WHOLE, 'due': due}).due is None

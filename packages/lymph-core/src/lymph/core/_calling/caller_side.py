@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from functools import partial
 from logging import DEBUG
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.lock import RLock
@@ -14,13 +14,14 @@ from gevent.lock import RLock
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._calling.calls import BUILTIN, Call
-from lymph.core._calling.emission import EmitWork
+from lymph.core._calling.emission import EmitFigures, EmitWork
 from lymph.core._calling.figures import CallFigures
 from lymph.core._calling.outcomes import outcome_in
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._calling.watching import WatchedChannel
 from lymph.core._calling.work import CallWork
-from lymph.core._hosting.subscriptions import HandlerStats, hosted
+from lymph.core._hosting.handler_figures import HandlerFigures, HandlerStats
+from lymph.core._hosting.subscriptions import hosted
 from lymph.core._loop.current_call import current_work
 from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._monitoring.recent_work import DEFAULT_KEEP, LONGEST, RecentWork, outcome_of
@@ -125,7 +126,11 @@ class CallerSide(Componentized):
         self._on_demand = on_demand
         self._starting = RLock()
         self._ended = False
-        self._handlers: dict[Subscription, HandlerStats] = {}
+        self._subscribed: dict[Subscription, HandlerStats] = {}
+        self._handler_figures = HandlerFigures()
+        self._emit_figures = EmitFigures()
+        self.metrics.add(self._handler_figures)
+        self.metrics.add(self._emit_figures)
         registry.connector = self.rpc.connect
         registry.released = self.rpc.release
         self.add_component(self.rpc)
@@ -370,16 +375,17 @@ class CallerSide(Componentized):
             raise TypeError(f'expected the headers of {type} as a dict, found {quoted(headers)}')
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
-        event = Event(type, body, source or self.identity, known)
+        event = Event(type, body, source or self.identity, known, due=time() + delay)
         key = self._begin_emission(event)
         outcome = 'ok'
         try:
             if self._emissions.steps:
                 traced = trace.get_id() is not None or 'trace_id' in (headers or ())
-                work = EmitWork(event, lambda: self.events.emit(event, delay), traced)
+                emit = self._emit_figures.emit
+                work = EmitWork(event, lambda: emit(self.events, event, delay), traced)
                 surround(self._emissions.steps, work, work.run)
             else:
-                self.events.emit(event, delay)
+                self._emit_figures.emit(self.events, event, delay)
         except BaseException as error:
             outcome = error_name(error)
             raise
@@ -403,7 +409,7 @@ class CallerSide(Componentized):
         when the event system rejects the subscription.
         """
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
-        stats = HandlerStats(subscription.queue_name)
+        stats = self._handler_figures.of(subscription)
 
         def end() -> None:
             self._forget(wrapped)
@@ -411,8 +417,8 @@ class CallerSide(Componentized):
                 ended()
 
         wrapped = hosted(subscription, stats, end, self.chains, self.recent)
-        self._handlers[wrapped] = stats  # before `subscribe`: `end` may run inside it
-        self.metrics.add(stats)
+        stats.subscriptions += 1
+        self._subscribed[wrapped] = stats  # before `subscribe`: `end` may run inside it
         try:
             self.events.subscribe(wrapped)
         except BaseException:
@@ -423,7 +429,7 @@ class CallerSide(Componentized):
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription that `subscribe` returned. Unknown subscriptions are ignored."""
         self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
-        if subscription in self._handlers:
+        if subscription in self._subscribed:
             self.events.unsubscribe(subscription)
             self._forget(subscription)
 
@@ -468,10 +474,10 @@ class CallerSide(Componentized):
         return identity
 
     def _forget(self, subscription: Subscription) -> None:
-        """Remove the handler of a subscription from the metrics."""
-        stats = self._handlers.pop(subscription, None)
+        """Note that a subscription has ended."""
+        stats = self._subscribed.pop(subscription, None)
         if stats is not None:
-            self.metrics.remove(stats)
+            stats.subscriptions -= 1
 
     def _expect_own_thread(self, what: str) -> None:
         if get_ident() != self._thread:

@@ -17,6 +17,7 @@ from gevent import getcurrent
 from lymph.core._system.threads import get_ident
 from lymph.core.components import Component
 from lymph.core.greenlets import Greenlet
+from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.metrics import Sample
 from lymph.events.queues import Queues, QueueState
 from lymph.exceptions import LymphError
@@ -26,6 +27,24 @@ __all__ = ['QueueMetrics']
 logger = logging.getLogger(__name__)
 
 _FIGURES = ('waiting', 'delayed', 'bytes', 'oldest', 'running', 'consumers', 'dead')
+_UNITS = {'bytes': 'bytes', 'oldest': 'seconds'}
+_MEANINGS = {
+    'waiting': 'Events in the queue that a consumer may have now.',
+    'delayed': 'Events in the queue that wait for their time, or for their next attempt.',
+    'bytes': 'Size of the events in the queue that wait or are delayed.',
+    'oldest': 'Age of the oldest event that waits; absent while none does.',
+    'running': 'Events of the queue that consumers have and that are not settled.',
+    'consumers': 'Instances that consume the queue.',
+    'dead': 'Dead letters of the queue.',
+}
+for _figure in _FIGURES:
+    describe(
+        f'queues.{_figure}',
+        'gauge',
+        _MEANINGS[_figure],
+        unit=_UNITS.get(_figure, ''),
+        tags=('queue',),
+    )
 _PATIENCE = 0.5  # seconds to wait for the event system; half of the default timeout of a call
 _STALE = 10.0  # seconds after which an answer is out of date
 

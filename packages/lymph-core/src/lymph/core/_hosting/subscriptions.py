@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial, wraps
@@ -11,6 +12,7 @@ from typing import Any
 from lymph.core import trace
 from lymph.core._declaring.binding import bound
 from lymph.core._declaring.tasks import Task
+from lymph.core._hosting.handler_figures import HandlerStats
 from lymph.core._loop import deadlines
 from lymph.core._loop.current_call import set_current_work
 from lymph.core._monitoring.recent_work import RecentWork
@@ -25,7 +27,7 @@ from lymph.core.events import Event
 from lymph.core.failures import Killed, error_name
 from lymph.core.interceptors import Work
 from lymph.core.interfaces import Interface
-from lymph.core.monitoring.metrics import Sample
+from lymph.core.monitoring.histograms import SECONDS
 from lymph.core.versioning import Version, parse_version
 from lymph.events.base import Subscription
 from lymph.events.deliveries import Attempt, decide, ends_once
@@ -33,30 +35,12 @@ from lymph.events.queue_names import queue_name
 from lymph.exceptions import EventRejected
 
 __all__ = [
-    'HandlerStats',
     'event_subscriptions',
     'hosted',
     'newest_first',
     'of_newest',
     'task_subscriptions',
 ]
-
-
-class HandlerStats:
-    """Counts of the events that were handled from one queue, as metrics."""
-
-    def __init__(self, queue_name: str) -> None:
-        self.queue_name = queue_name
-        self.running = self.handled = self.failed = 0
-        self.seconds = 0.0
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield the counts as metrics."""
-        tags = {'queue': self.queue_name}
-        yield 'events.running', self.running, tags
-        yield 'events.handled', self.handled, tags
-        yield 'events.failed', self.failed, tags
-        yield 'events.seconds', self.seconds, tags
 
 
 def of_newest(
@@ -205,6 +189,7 @@ def hosted(
     subscription was handled or has failed for good. `recent` keeps what became of each attempt.
     """
     handler = subscription.handler
+    durations, lags = stats.durations, stats.lags
     about = subscription.work or HandlerWork(subscription.queue_name)
     chain = chains.of(about.kind, about.interface) if about.intercepted else Chain()
     queue, name = subscription.queue_name, about.name
@@ -228,6 +213,15 @@ def hosted(
         started = time.monotonic()
         key = recent.begin(kind, trace_id, id, event.id, name, queue, started, event.attempt)
         outcome = 'ok'
+        # inlined `Histogram.observe`, here and below, since this runs for every event
+        if event.due is not None and event.attempt == 1:
+            lag = time.time() - event.due
+            if lag < 0:
+                lag = 0.0  # the clock of the emitter is ahead of this one
+            bucket = bisect_left(SECONDS, lag)
+            lags.counts[bucket] += 1
+            lags.sum += lag
+            lags.exemplars[bucket] = trace_id, lag, started
         stats.running += 1
         try:
             result = work_on(event)
@@ -245,9 +239,14 @@ def hosted(
             raise
         finally:
             stats.running -= 1
-            stats.seconds += time.monotonic() - started
+            now = time.monotonic()
+            seconds = now - started
+            bucket = bisect_left(SECONDS, seconds)
+            durations.counts[bucket] += 1
+            durations.sum += seconds
+            durations.exemplars[bucket] = trace_id, seconds, now
             recent.end(key, outcome)
         if subscription.once:
             ended()
 
-    return replace(subscription, handler=handle)
+    return replace(subscription, handler=handle, failed=stats.count_failed)

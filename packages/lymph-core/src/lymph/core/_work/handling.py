@@ -21,6 +21,8 @@ class HandlerWork:
     kind           ``event`` or ``task``
     restored       returns the event as it was emitted, for a queue that has it in another form
     intercepted    false for lymph's own handlers, which only pass events on
+    runtime        whether it was subscribed at run time, to a queue with a name of its own each
+                   time
     =============  ===============================================================================
     """
 
@@ -29,3 +31,4 @@ class HandlerWork:
     kind: Literal['event', 'task'] = 'event'
     restored: Callable[[Event], Event] | None = None
     intercepted: bool = True
+    runtime: bool = False

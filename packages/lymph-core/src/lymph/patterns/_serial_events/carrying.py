@@ -18,7 +18,7 @@ def topic_of(group: str, partition: int) -> str:
 def carried(event: Event, topic: str) -> Event:
     """Return the event as it is emitted into the partition that collects `topic`."""
     headers = {**event.headers, _TYPE: event.type}
-    return Event(topic, event.body, event.source, headers, event.id)
+    return Event(topic, event.body, event.source, headers, event.id, due=event.due)
 
 
 def is_carried(event: Event) -> bool:
@@ -30,4 +30,4 @@ def restored(event: Event) -> Event:
     """Return the event as it was before it was carried."""
     headers = dict(event.headers)
     type = headers.pop(_TYPE, event.type)
-    return Event(type, event.body, event.source, headers, event.id, event.attempt)
+    return Event(type, event.body, event.source, headers, event.id, event.attempt, event.due)

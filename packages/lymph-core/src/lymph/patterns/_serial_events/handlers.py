@@ -13,6 +13,7 @@ from lymph.core._declaring.binding import bound
 from lymph.core._protocol.partitions import partition_of
 from lymph.core.events import Event
 from lymph.core.failures import Killed, described, error_line, error_text, log_failure
+from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.metrics import Sample
 from lymph.core.partitioning import Partitioner
 from lymph.events.base import BaseEventSystem, Subscription
@@ -27,6 +28,13 @@ from lymph.patterns._serial_events.queues import feeding, handling
 __all__ = ['SerialHandler', 'SerialHost']
 
 logger = logging.getLogger(__name__)
+
+describe(
+    'serial_events.partitions',
+    'gauge',
+    'Partitions of a serial handler that this instance consumes, or stands by for.',
+    tags=('handler',),
+)
 
 _AFTER_ERROR = 1.0  # seconds before it is tried again to consume what could not be consumed
 

@@ -19,6 +19,7 @@ from lymph.testing.contracts._events.dead_letters import DeadLettersContract
 from lymph.testing.contracts._events.delays import DelaysContract
 from lymph.testing.contracts._events.exclusive import ExclusiveContract
 from lymph.testing.contracts._events.failures import FailuresContract
+from lymph.testing.contracts._events.figures import FiguresContract
 from lymph.testing.contracts._events.harness import EventSystemHarness, Gate, Inbox
 from lymph.testing.contracts._events.interception import InterceptionContract
 from lymph.testing.contracts._events.interfaces import InterfacesContract
@@ -53,6 +54,7 @@ class EventSystemContract(
     DeadLettersContract,
     QueuesContract,
     InterceptionContract,
+    FiguresContract,
     InterfacesContract,
     SizesContract,
     ThreadsContract,

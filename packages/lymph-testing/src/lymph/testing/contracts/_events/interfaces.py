@@ -306,7 +306,8 @@ class InterfacesContract(EventSystemHarness):
         shop = self.host(_Hearing)
         with pytest.raises(Timeout, match=self.topic('thing')):
             shop.get_next_event(self.topic('thing'), timeout=0.05)
-        assert not [tags for name, _, tags in shop.metrics if name == 'events.running']
+        subscriptions = [value for name, value, _ in shop.metrics if name == 'events.subscriptions']
+        assert subscriptions == [0]
 
     # Trace ids.
 

@@ -122,7 +122,7 @@ class Feeds:
             lambda event: self._deliver(feed, event),
             sequential=True,  # in their order
             durable=False,
-            work=HandlerWork(name, intercepted=False),
+            work=HandlerWork(name, intercepted=False, runtime=True),
         )
 
     def _deliver(self, feed: Feed, event: Event) -> None:
