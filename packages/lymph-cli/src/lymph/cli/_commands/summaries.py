@@ -32,6 +32,7 @@ SUMMARIES = {
     'shell': 'Start a Python prompt with a client, or inside of an instance that runs.',
     'subscribe': 'Print events as they happen.',
     'tail': 'Follow the logs of all instances of services.',
+    'top': 'Watch what services do: rates, errors, latencies, event loops, memory, queues.',
     'trace': 'Show what happened to one trace in all instances, or list the latest traces.',
     'why': (
         'Tell why calls to a service fail: which instances they reach, which are passed over '

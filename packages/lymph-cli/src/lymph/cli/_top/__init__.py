@@ -1,0 +1,1 @@
+"""`lymph top`: what it shows, keys, and the screen."""
