@@ -92,6 +92,7 @@ def main(section):
                     'ip': '127.0.0.1',
                     'registry': {'class': 'static'},
                     'events': {'class': 'null'},
+                    'trace': {'keep': 0},  # what has been done would count among what is in use
                 },
                 'interfaces': {'web': {'class': '__main__:Web', **section}},
             }
