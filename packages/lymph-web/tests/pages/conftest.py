@@ -1,4 +1,4 @@
-"""The page of a gateway in a browser: real processes of services, a real Chromium.
+"""Pages in a browser: real processes of services, a real Chromium.
 
 playwright switches stacks in a way that does not go together with gevent. So the pytest of the
 other tests starts a second one for the tests of this folder, and passes on its reports.
@@ -37,9 +37,6 @@ ANSWERED = re.compile(
     'Failed to load resource: (the server responded with a status|net::ERR_FAILED)'
 )
 
-Open = Callable[..., Page]
-
-
 if REPORTS in os.environ:
 
     def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -50,7 +47,7 @@ if REPORTS in os.environ:
 else:
 
     def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-        if item.path.parent != HERE:
+        if HERE not in item.path.parents:
             return None  # pytest asks the hooks of all folders
         session = item.session
         if not hasattr(session, 'page_reports'):
@@ -67,7 +64,7 @@ else:
 
     def _run_all(session: pytest.Session) -> dict[str, Any]:
         """Run the tests of this folder; return their reports, and below '' what was printed."""
-        items = [each.nodeid for each in session.items if each.path.parent == HERE]
+        items = [each.nodeid for each in session.items if HERE in each.path.parents]
         folder = Path(session.config._tmp_path_factory.mktemp('page'))  # type: ignore[attr-defined]
         file = folder / 'reports'
         file.touch()
@@ -91,7 +88,7 @@ else:
             start_new_session=True,
         )
         try:
-            printed, _ = process.communicate(timeout=200)
+            printed, _ = process.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # also the browser and the services
             printed, _ = process.communicate()
@@ -114,13 +111,17 @@ class Services:
             'PYTHONPATH': str(HERE / 'services'),
         }
 
-    def start(self, name: str, interfaces: dict[str, Any]) -> None:
-        """Start a process with these interfaces."""
+    def start(self, name: str, interfaces: dict[str, Any], **sections: Any) -> None:
+        """Start a process with these interfaces, and more sections of its configuration."""
         file = self.folder / f'{name}.yml'
-        file.write_text(json.dumps({'interfaces': interfaces}))
+        file.write_text(json.dumps({'interfaces': interfaces, **sections}))
+        self.run(name, 'instance', '-c', str(file))
+
+    def run(self, name: str, *arguments: str) -> None:
+        """Start `lymph` with these arguments."""
         with self._log(name).open('wb') as log:
             self.started[name] = subprocess.Popen(
-                [Path(sys.executable).parent / 'lymph', 'instance', '-c', file],
+                [Path(sys.executable).parent / 'lymph', *arguments],
                 env=self._environ,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -128,10 +129,10 @@ class Services:
                 stderr=log,
             )
 
-    def said(self, name: str) -> str:
-        """Wait until a process runs; return what it has said."""
+    def said(self, name: str, words: str = ' at tcp://') -> str:
+        """Wait until a process has said these words; return all that it has said."""
         log = self._log(name)
-        eventually(lambda: ' at tcp://' in log.read_text(), PATIENCE, log.read_text)
+        eventually(lambda: words in log.read_text(), PATIENCE, log.read_text)
         return log.read_text()
 
     def end(self, name: str) -> None:
@@ -149,28 +150,17 @@ class Services:
 
 
 @pytest.fixture(scope='session')
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    services = Services(tmp_path_factory.mktemp('services'))
-    yield services
-    services.kill()
+def new_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Services]]:
+    """Return a function that makes a folder with processes, which see each other and no others."""
+    made: list[Services] = []
 
+    def make() -> Services:
+        made.append(Services(tmp_path_factory.mktemp('services')))
+        return made[-1]
 
-@pytest.fixture(scope='session')
-def gateway(services: Services) -> str:
-    """The URL of the page of a gateway to all services of this folder."""
-    api = {
-        'class': 'lymph.web.gateway:Gateway',
-        'ip': '127.0.0.1',
-        'allow': ['shop.*', 'echo.*', 'hostile.*', 'stock.*'],
-        'events': ['shop.*'],
-    }
-    own = {name: {'class': f'shop:{name.capitalize()}'} for name in ('shop', 'echo', 'hostile')}
-    services.start('stock', {'stock': {'class': 'shop:Stock'}})
-    services.start('api', {'api': api, **own})
-    services.said('stock')
-    found = re.search(r'api at (http://\S+)', services.said('api'))
-    assert found is not None
-    return f'{found[1]}/api/'
+    yield make
+    for each in made:
+        each.kill()
 
 
 @pytest.fixture(scope='session')
@@ -226,25 +216,23 @@ def windows(browser: Browser) -> Callable[..., Window]:
 
 
 @pytest.fixture
-def open_page(windows: Callable[..., Window], gateway: str) -> Iterator[Open]:
-    """Return a function that opens the page at an address, such as `#echo.upper`; once in a test.
+def open_window(windows: Callable[..., Window]) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a URL below `home`; once in a test.
 
     At the end, nothing may have been asked of other hosts, and the console has to be clean: that is
     where the browser tells what the Content-Security-Policy has forbidden.
     """
     used: list[Window] = []
 
-    def open_page(
-        address: str = '', *, home: str = gateway, prepare: Any = None, **options: Any
-    ) -> Page:
+    def open_window(url: str, home: str, prepare: Any = None, **options: Any) -> Page:
         options.setdefault('viewport', {'width': 1280, 'height': 800})
         window = windows(**options)
         used.append(window)
         window.home = home
         if prepare is not None:
             prepare(window.page)
-        window.page.goto(f'{home}{address}')
+        window.page.goto(url)
         return window.page
 
-    yield open_page
+    yield open_window
     assert [text for each in used for text in each.clean()] == []
