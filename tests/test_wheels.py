@@ -77,7 +77,12 @@ def test_wheel_contains_only_the_folders_of_its_distribution(
 
 
 @pytest.mark.parametrize(
-    ('folder', 'file'), [('_gateway/page', 'index.html'), ('_pages/shared', 'dom.js')]
+    ('folder', 'file'),
+    [
+        ('_gateway/page', 'index.html'),
+        ('_dashboard/page', 'index.html'),
+        ('_pages/shared', 'dom.js'),
+    ],
 )
 def test_wheel_of_lymph_web_holds_the_files_of_pages(
     folder: str, file: str, wheels: dict[str, Path]

@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from lymph.core._monitoring.log_publisher import TOPIC, LogPublisher
-from lymph.core._monitoring.log_reader import LogSocket, read_record
 from lymph.core._monitoring.log_records import LogStreamHandler
+from lymph.core.monitoring.log_reader import LogSocket, read_record
 from lymph.serializers.msgpack import pack
 
 GOOD = {

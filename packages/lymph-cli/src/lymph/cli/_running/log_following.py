@@ -1,4 +1,4 @@
-"""Following the logs that instances publish, through `lymph.core._monitoring.log_reader`.
+"""Following the logs that instances publish, through `lymph.core.monitoring.log_reader`.
 
 Records are numbered. If numbers are missing, a line on stderr says how many records were lost: they
 were not read in time, or the connection was down.
@@ -14,7 +14,7 @@ import gevent
 
 from lymph.cli.output import say
 from lymph.config.printable import quoted
-from lymph.core._monitoring.log_reader import LogSocket
+from lymph.core.monitoring.log_reader import LogSocket
 from lymph.core.services import Change, ServiceInstance
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.exceptions import LookupFailure

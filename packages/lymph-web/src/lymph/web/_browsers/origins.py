@@ -15,11 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 from lymph.web._http.authorities import DEFAULT_PORTS, is_authority
 
-__all__ = ['AllowedOrigins']
+__all__ = ['AllowedOrigins', 'is_fixed']
 
 _ORIGIN: Final = re.compile(r'(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<wild>\*\.)?(?P<host>[^/*]+)')
 _BELOW: Final = r'(?:[a-z0-9_-]+\.)+'
@@ -64,3 +65,14 @@ class AllowedOrigins:
         if text in self.exact:
             return True
         return len(text) <= _LONGEST and any(each.fullmatch(text) for each in self.patterns)
+
+
+def is_fixed(hostname: str) -> bool:
+    """Tell whether nobody can make a name lead elsewhere: `localhost`, or an IP address."""
+    if hostname == 'localhost' or hostname.endswith('.localhost'):
+        return True
+    try:
+        ip_address(hostname)
+    except ValueError:
+        return False
+    return True

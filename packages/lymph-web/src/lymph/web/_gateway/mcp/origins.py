@@ -10,12 +10,11 @@ here. Source: the specification of 2025-11-25, basic/transports, "Security Warni
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from lymph.config.printable import quoted
-from lymph.web._browsers.origins import AllowedOrigins
+from lymph.web._browsers.origins import AllowedOrigins, is_fixed
 from lymph.web._http.authorities import DEFAULT_PORTS
 from lymph.web._options.hosts import Hosts
 
@@ -47,7 +46,7 @@ class Origins:
         page = _site(origin)
         if page is None or page != _site(origin, host or ''):
             return False
-        return _is_fixed(page[0]) or self._is_own(origin, host or '', scheme)
+        return is_fixed(page[0]) or self._is_own(origin, host or '', scheme)
 
     def _is_own(self, origin: str, host: str, scheme: str) -> bool:
         # whoever can change what is sent in plain HTTP can make a page of any name
@@ -76,14 +75,3 @@ def _site(origin: str, host: str | None = None) -> tuple[str, int] | None:
         return None
     bare = not (found.path or found.query or found.fragment or '@' in found.netloc)
     return (found.hostname, port) if found.hostname and bare else None
-
-
-def _is_fixed(hostname: str) -> bool:
-    """Tell whether nobody can make a name lead elsewhere."""
-    if hostname == 'localhost' or hostname.endswith('.localhost'):
-        return True
-    try:
-        ip_address(hostname)
-    except ValueError:
-        return False
-    return True

@@ -29,17 +29,22 @@ _BACKLOG: Final = 1024 * 1024  # bytes
 class StreamBody:
     """The body of one answer; `link` is its connection, None for servers other than lymph's.
 
-    `most` events may wait for the client, `heartbeat` is in seconds. The stream ends at a heartbeat
-    if `ending()`. Subclasses have `on_begin` and `on_close`.
+    `most` events of `size` bytes together may wait for the client, `heartbeat` is in seconds. The
+    stream ends at a heartbeat if `ending()`. Subclasses have `on_begin` and `on_close`.
     """
 
     def __init__(
-        self, most: int, heartbeat: float, ending: Callable[[], bool], link: Any = None
+        self,
+        most: int,
+        heartbeat: float,
+        ending: Callable[[], bool],
+        link: Any = None,
+        size: int = _BACKLOG,
     ) -> None:
         self._link = link
         self._ending = ending
         self._ring = Ring()
-        self._backlog = Backlog(most, _BACKLOG, self._ring.set)
+        self._backlog = Backlog(most, size, self._ring.set)
         # A closed connection takes the first heartbeat and refuses the second one.
         self._pause = heartbeat / 2
         self._begun = False

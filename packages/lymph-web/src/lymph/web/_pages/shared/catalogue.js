@@ -9,7 +9,7 @@ const JSON_TYPE = 'application/json';
 export const HOME = new URL('./', location.href.split('#')[0]);
 
 /** What differs between pages; see `load`. */
-const USUAL = { home: HOME, authorization: true, command: curlLine };
+const USUAL = { home: HOME, callable: true, authorization: true, command: curlLine };
 
 /** An error that a reader of the page can do something about. */
 export class CatalogueError extends Error {}
@@ -17,8 +17,9 @@ export class CatalogueError extends Error {}
 /**
  * Fetch the document and return what it describes. Throws CatalogueError.
  *
- * `options` may have `home`, the URL below which are the document and the methods; `authorization`,
- * whether forms have a field for it; `command(name, url, body, headers)`, a call as a line for a shell.
+ * `options` may have `home`, the URL below which are the document and the methods; `callable`, whether
+ * there are forms; `authorization`, whether these have a field for it; and `command(name, url, body,
+ * headers)`, a call as a line for a shell.
  */
 export async function load(options = {}) {
   const chosen = { ...USUAL, ...options };
@@ -65,6 +66,7 @@ export function read(api, options = USUAL) {
     timeoutHeader: api.components?.parameters?.Timeout?.name ?? 'X-Request-Timeout',
     hasTools: api['x-lymph']?.mcp === true,
     schemas,
+    callable: options.callable,
     authorization: options.authorization,
     command: options.command,
   };

@@ -9,7 +9,7 @@ const DEEPEST = 6; // levels of fields that can be opened
 /** Return the view of a method. */
 export function methodView(method, catalogue) {
   const { schemas } = catalogue;
-  const form = new Form(method, catalogue);
+  const form = catalogue.callable ? new Form(method, catalogue) : null;
   const element = el(
     'article',
     { class: 'method' },
@@ -34,9 +34,9 @@ export function methodView(method, catalogue) {
       result(method, schemas),
       errors(method, schemas),
     ),
-    form.element,
+    form?.element,
   );
-  return { element, update: () => form.update() };
+  return { element, update: () => form?.update() };
 }
 
 function badges(method) {

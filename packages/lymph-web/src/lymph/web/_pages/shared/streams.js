@@ -48,7 +48,7 @@ function split(line) {
 /**
  * Listen until `signal` is aborted; connect again when the stream ends.
  *
- * `on` has `open()`, `event({type, id, data})`, `lost()` and, at the end, `refused(text)`.
+ * `on` has `open()`, `event({type, id, data})`, `lost()` and, at the end, `refused(text, status)`.
  */
 export async function listen(url, headers, signal, on) {
   let pause = PATIENCE;
@@ -61,7 +61,7 @@ export async function listen(url, headers, signal, on) {
         cache: 'no-store',
       });
       if (!response.ok) {
-        on.refused(await load(response));
+        on.refused(await load(response), response.status);
         return;
       }
       on.open();

@@ -1,6 +1,16 @@
-"""Reading the logs that containers publish; `log_publisher` has the format.
+"""Reading the logs that containers publish at `container.log_endpoint`.
 
-One socket is connected to all of them, and reconnects by itself.
+One socket is connected to all of them, and reconnects by itself. A record has the facts
+
+=============  ====================================================================================
+identity       of the container
+number         counts its records from 1; a gap means lost records
+time           Unix time in seconds
+level          its name; `levelno` its number
+logger         the name of the logger
+message        the text; `exception` the traceback, if there is one
+trace_id       the trace in which it was written, or None
+=============  ====================================================================================
 """
 
 from __future__ import annotations
