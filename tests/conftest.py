@@ -34,7 +34,7 @@ NEEDS = {
 #: What is installed besides a distribution and what it needs: its extras.
 EXTRAS = {
     'lymph-cli': ['lymph-cli[ipython,ptpython]'],
-    'lymph-core': ['lymph-core[opentelemetry]'],
+    'lymph-core': ['lymph-core[opentelemetry,sentry]'],
     'lymph-events-kombu': ['lymph-events-kombu[redis]'],
     'lymph-testing': [
         'lymph-discovery-zk',

@@ -56,13 +56,13 @@ except ConfigurationError as error:
     print(error)
 """
 
-WITHOUT_OPENTELEMETRY = """
+WITHOUT_EXTRA = """
 import io
 from lymph.config import Configuration, ConfigurationError
 from lymph.core.assembly import build_container
 backends = {'registry': {'class': 'static'}, 'events': {'class': 'null'}}
 config = Configuration({'container': backends})
-config.load(io.StringIO('plugins: {opentelemetry: {}}'))
+config.load(io.StringIO('plugins: {NAME: {}}'))
 try:
     build_container(config)
 except ConfigurationError as error:
@@ -156,14 +156,15 @@ def test_redis_without_its_client_is_an_error_that_names_the_extra(
     assert len(said.splitlines()) == 1
 
 
-def test_tracing_without_the_sdk_is_an_error_that_names_the_extra(
-    alone: Callable[[str], Path], execute: Execute
+@pytest.mark.parametrize('name', ['opentelemetry', 'sentry'])
+def test_plugin_without_its_sdk_is_an_error_that_names_the_extra(
+    alone: Callable[[str], Path], execute: Execute, name: str
 ) -> None:
     python = alone('lymph-discovery-zk')
-    assert not any('opentelemetry' in name for name in installed(python, execute))
-    said = execute(python, WITHOUT_OPENTELEMETRY)
-    assert "pip install 'lymph-core[opentelemetry]'" in said
-    assert said.startswith('<config>:1: plugins.opentelemetry')
+    assert not any(name in each for each in installed(python, execute))
+    said = execute(python, WITHOUT_EXTRA.replace('NAME', name))
+    assert f"pip install 'lymph-core[{name}]'" in said
+    assert said.startswith(f'<config>:1: plugins.{name}: ')
     assert len(said.splitlines()) == 1
 
 

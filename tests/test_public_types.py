@@ -53,6 +53,7 @@ REASONS = {
         'Plugin.*config*',
         'OpenTelemetry.*config*',
         'Dashboard.apply_config(config)',
+        'Sentry.*config*',
         'Gateway.apply_config(config)',
         'WebServiceInterface.apply_config(config)',
         'ServiceContainer.install_*(config)',

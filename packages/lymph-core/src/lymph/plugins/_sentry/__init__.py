@@ -1,0 +1,1 @@
+"""Errors for Sentry, and how they are sent. Needs the extra `sentry`."""
