@@ -175,14 +175,13 @@ class ServiceContainer(CallerSide):
         """Make a container from a `container` section; None stands for an empty one.
 
         `overrides` take precedence over the section: `ip`, `port`, the objects `registry`, `events`
-        and `transport`, and the keywords of this class. With `operations` there is an operations
-        port at any free port of loopback, unless the section says otherwise. Raises
-        ConfigurationError.
+        and `transport`, and the keywords of this class. `operations` is the port for operations at
+        loopback, 0 for any free one, unless the section says otherwise. Raises ConfigurationError.
         """
         given: dict[str, Any] = {**overrides}
         config = Configuration() if config is None else config
         settings = read_settings(
-            config, given.pop('ip', None), given.pop('port', None), given.pop('operations', False)
+            config, given.pop('ip', None), given.pop('port', None), given.pop('operations', None)
         )
         events = given.pop('events', None)
         if events is None and given.get('on_demand') and 'events' not in config:

@@ -69,7 +69,7 @@ class ContainerOverrides(ContainerParts, total=False):
     """The keywords of `ServiceContainer.from_config`."""
 
     on_demand: bool
-    operations: bool
+    operations: int | None
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,13 @@ def read_settings(
     config: ConfigView,
     ip: str | None = None,
     port: int | None = None,
-    operations: bool = False,
+    operations: int | None = None,
 ) -> ContainerSettings:
     """Return the plain values of a `container` section; raises ConfigurationError.
 
     `ip` and `port` take precedence over those of the section, and are checked in the same way.
-    `operations` says whether there is an operations port if the section does not say anything.
+    `operations` is the port for operations if the section does not say anything; None: there is
+    none.
     """
     for section, keys in _KEYS.items():
         refuse_unknown(

@@ -266,10 +266,10 @@ def test_a_client_has_no_port(world):
 def test_there_is_none_unless_the_configuration_or_the_caller_says_so():
     sections = {'registry': {'class': 'static'}, 'events': {'class': 'null'}}
     for section, asked, opened in (
-        ({}, False, False),
-        ({}, True, True),
-        ({'operations': False}, True, False),
-        ({'operations': {'port': 0}}, False, True),
+        ({}, None, False),
+        ({}, 0, True),
+        ({'operations': False}, 0, False),
+        ({'operations': {'port': 0}}, None, True),
     ):
         config = Configuration({**sections, **section})
         container = ServiceContainer.from_config(config, operations=asked)

@@ -6,7 +6,7 @@ from lymph.config import Configuration, ConfigurationError
 from lymph.core._operations.settings import read_operations
 
 
-def read(value, default=False, block_threshold=1.0):
+def read(value, default=None, block_threshold=1.0):
     settings = read_operations(Configuration({'operations': value}), block_threshold, default)
     return settings and settings[:4]
 
@@ -14,14 +14,17 @@ def read(value, default=False, block_threshold=1.0):
 @pytest.mark.parametrize(
     ('value', 'default', 'settings'),
     [
-        (None, False, None),
-        (None, True, ('127.0.0.1', 0, 30.0, 1.0)),
-        (False, True, None),
-        ('false', True, None),
-        (True, False, ('127.0.0.1', 0, 30.0, 1.0)),
-        ({}, False, ('127.0.0.1', 0, 30.0, 1.0)),
-        ({'port': 9090}, False, ('127.0.0.1', 9090, 30.0, 1.0)),
-        ({'ip': '::', 'port': 1, 'away': 0, 'blocked': 2.5}, False, ('::', 1, 0.0, 2.5)),
+        (None, None, None),
+        (None, 0, ('127.0.0.1', 0, 30.0, 1.0)),
+        (None, 4000, ('127.0.0.1', 4000, 30.0, 1.0)),
+        (False, 0, None),
+        ('false', 0, None),
+        (True, None, ('127.0.0.1', 0, 30.0, 1.0)),
+        (True, 4000, ('127.0.0.1', 4000, 30.0, 1.0)),
+        ({}, None, ('127.0.0.1', 0, 30.0, 1.0)),
+        ({'away': 5}, 4000, ('127.0.0.1', 4000, 5.0, 1.0)),
+        ({'port': 9090}, 4000, ('127.0.0.1', 9090, 30.0, 1.0)),
+        ({'ip': '::', 'port': 1, 'away': 0, 'blocked': 2.5}, None, ('::', 1, 0.0, 2.5)),
     ],
 )
 def test_the_port_is_open_if_the_section_or_the_default_says_so(value, default, settings):

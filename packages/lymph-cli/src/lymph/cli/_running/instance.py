@@ -15,6 +15,7 @@ from lymph.cli._program.streams import let_services_print
 from lymph.cli._running.choosing import chosen_interfaces, external_ip
 from lymph.cli._running.code import code_explained
 from lymph.cli._running.importing import import_from_here
+from lymph.cli._running.operations import open_operations
 from lymph.cli._running.pid_files import PidFile
 from lymph.cli._running.reloading import Reloader, start_again
 from lymph.cli._running.serving import describe, interface_names
@@ -77,12 +78,19 @@ def run(settings: Settings, **given: Any) -> None:
     import_from_here()
     with code_explained():
         container = build_container(
-            config, ip=ip, port=options.port, worker=options.worker, debug=options.debug, only=only
+            config,
+            ip=ip,
+            port=options.port,
+            worker=options.worker,
+            debug=options.debug,
+            only=only,
+            operations=supervised.operations,
         )
     _show_title(container)
     stops = Stops()
     with stops.heard():
         with stops.interruptible(), code_explained():
+            supervised.operated(open_operations(container))
             _start(container, register=not options.isolated)
         if stops.asked.is_set():
             cut = container.stop()

@@ -19,7 +19,10 @@ from lymph.cli.texts import Text
 
 __all__ = ['add_cpu', 'run_change', 'run_ps', 'run_scale', 'run_tail']
 
-_TITLES = ('NAME', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY', 'LAST END')
+_TITLES = (
+    *('NAME', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'),
+    *('OPERATIONS', 'LAST END'),
+)
 _STYLES = {
     'running': 'green', 'starting': 'yellow', 'stopping': 'yellow', 'waiting': 'red',
     'failed': 'bold red',
@@ -136,5 +139,6 @@ def _row(facts: Mapping[str, Any]) -> Sequence[str | Text]:
         str(facts['restarts']),
         '' if cpu is None else f'{cpu:.1f}%',
         '' if memory is None else f'{memory / _MIB:.1f}M',
+        facts.get('operations') or '',  # a node of an older version tells none
         facts['last_end'] or '',
     )

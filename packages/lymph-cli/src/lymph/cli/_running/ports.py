@@ -10,6 +10,7 @@ of an interface   share a socket of the node
 of calls          cannot: others call one process by its address. One process gets a socket of the
                   node, so that calls wait while it is restarted (transport `zmtp`)
 of the log        cannot, each has a log of its own
+of operations     cannot, each has metrics of its own
 ================  ==================================================================================
 """
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from lymph.cli._program.configuring import load_configuration
 from lymph.cli.settings import Settings
 from lymph.config import Configuration, ConfigurationError, ConfigView, Location
+from lymph.core._operations.settings import read_operations
 from lymph.core.addresses import check_host
 from lymph.services.node._fleet.definitions import Definition, service_words
 
@@ -90,7 +92,7 @@ def fixed_ports(definition: Definition, environ: Mapping[str, str]) -> list[Fixe
     )
     try:
         config = load_configuration(here, environ)
-        readers = (_rpc_port, _log_port, _web_ports)
+        readers = (_rpc_port, _log_port, _operations_port, _web_ports)
         return [port for reader in readers for port in reader(config, words)]
     except (ConfigurationError, ValueError):
         # Unlike an empty list, None lets the definition keep the sockets that it has.
@@ -112,6 +114,13 @@ def _log_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort
     published = _FIXED.search(container.get_line('log_endpoint', ''))
     if published is not None and int(published[1]):
         yield FixedPort(int(published[1]), container.locate('log_endpoint'))
+
+
+def _operations_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
+    container = config.view('container')
+    settings = read_operations(container, 0)
+    if settings is not None and settings.port:
+        yield FixedPort(settings.port, container.locate(['operations', 'port']))
 
 
 def _web_ports(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:

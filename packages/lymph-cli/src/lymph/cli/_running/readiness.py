@@ -2,11 +2,13 @@
 
 ``LYMPH_READY_FD`` is the number of an inherited descriptor: a pipe, a socket or a file, 3 or more.
 ``READY=1\\n`` is written to it once, then it is closed. A process that ends before it serves closes
-it without a line.
+it without a line. With ``LYMPH_OPERATIONS`` in the environment, ``OPERATIONS=http://HOST:PORT\\n``
+is written before, as soon as the operations port is open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -57,20 +59,27 @@ class Readiness:
         What cannot be written is one line on stderr.
         """
         descriptor, self._descriptor = self._descriptor, None
-        if descriptor is None:
-            return
-        try:
-            try:
-                # Not by O_NONBLOCK, which others who have the same pipe open would get, too.
-                waiting = _poll()
-                waiting.register(descriptor, select.POLLOUT)
-                if not waiting.poll(0):
-                    raise BlockingIOError('it is full')
-                os.write(descriptor, _LINE)
-            finally:
+        if descriptor is not None:
+            _write(descriptor, _LINE)
+            with contextlib.suppress(OSError):  # what it was opened for may fail as late as now
                 os.close(descriptor)
-        except OSError as error:
-            say(f'{VARIABLE}: nobody could be told: {error.strerror or error}')
+
+    def tell_operations(self, address: str) -> None:
+        """Write where the operations port is, before `tell`; the same holds for it."""
+        if self._descriptor is not None:
+            _write(self._descriptor, f'OPERATIONS={address}\n'.encode())
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    try:
+        # Not by O_NONBLOCK, which others who have the same pipe open would get, too.
+        waiting = _poll()
+        waiting.register(descriptor, select.POLLOUT)
+        if not waiting.poll(0):
+            raise BlockingIOError('it is full')
+        os.write(descriptor, line)
+    except OSError as error:
+        say(f'{VARIABLE}: nobody could be told: {error.strerror or error}')
 
 
 def _checked(value: str) -> int:

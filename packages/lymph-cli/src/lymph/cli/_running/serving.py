@@ -16,11 +16,13 @@ def describe(container: ServiceContainer) -> str:
     """Return what a started container serves, and where; and what it leaves to others.
 
     ``echo at tcp://10.0.0.5:41573``, or with all that there can be
-    ``echo@1.2.0, site at tcp://10.0.0.5:41573; site at http://10.0.0.5:8080; tasks of echo need a
-    worker (lymph worker)``
+    ``echo@1.2.0, site at tcp://10.0.0.5:41573; site at http://10.0.0.5:8080; operations at
+    http://127.0.0.1:9090; tasks of echo need a worker (lymph worker)``
     """
     parts = [f'{", ".join(interface_names(container))} at {container.endpoint}']
     parts += [f'{name} at {address}' for name, address in sorted(_http(container))]
+    if container.operations is not None:
+        parts.append(f'operations at {container.operations}')
     if not container.registered:
         parts.append('not registered')
     if not container.worker:

@@ -29,28 +29,31 @@ class OperationsSettings(NamedTuple):
 
 
 def read_operations(
-    container: ConfigView, block_threshold: float, default: bool = False
+    container: ConfigView, block_threshold: float, default: int | None = None
 ) -> OperationsSettings | None:
     """Return the settings of a `container` section; None if there is to be no operations port.
 
-    `default` says whether there is one at any free port if the section does not say anything;
-    `block_threshold` is the default of `blocked`, unless it is 0. Raises ConfigurationError.
+    `default` is the port if the section does not say anything, and that of a section without one;
+    None stands for no port, and for any free one. `block_threshold` is the default of `blocked`,
+    unless it is 0. Raises ConfigurationError.
     """
     blocked = block_threshold or _DEFAULT_BLOCK
     found = container.get_raw('operations')
     where = container.locate('operations')
     if not isinstance(found, Mapping):
         try:
-            wanted = container.get_bool('operations', default)
+            wanted = container.get_bool('operations', default is not None)
         except ConfigurationError:
             text = f'expected a mapping as in {{port: 9090}}, true or false, found {quoted(found)}'
             raise container.error('operations', text) from None
-        return OperationsSettings(blocked=blocked, where=where) if wanted else None
+        if not wanted:
+            return None
+        return OperationsSettings(port=default or 0, blocked=blocked, where=where)
     section = container.view('operations')
     refuse_unknown(section, ('ip', 'port', 'away', 'blocked'), plain=True)
     return OperationsSettings(
         _ip(section),
-        section.get_int('port', OperationsSettings().port, minimum=0, maximum=65535),
+        section.get_int('port', default or 0, minimum=0, maximum=65535),
         section.get_seconds('away', OperationsSettings().away, zero=True),
         section.get_seconds('blocked', blocked, least=_SHORTEST_BLOCK),
         section.locate('port') if 'port' in section else where,

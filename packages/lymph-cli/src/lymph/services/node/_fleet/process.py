@@ -89,6 +89,11 @@ class Process:
         """The seconds since the process was started."""
         return time.monotonic() - self._born
 
+    @property
+    def operations(self) -> str | None:
+        """Where the operations port of the process is; None if it has not told any."""
+        return self._ready_pipe.operations
+
     def allow(self, patience: float) -> None:
         """Change how many seconds the process gets to end by itself."""
         self._patience = patience

@@ -1,22 +1,26 @@
 """The node's end of `LYMPH_READY_FD`: a pipe through which a process says that it serves.
 
 The process inherits the end to write to. It writes ``READY=1`` and closes it; one that ends before
-it serves, and one that knows nothing of this, closes it without a word.
+it serves, and one that knows nothing of this, closes it without a word. Before that it may write
+``OPERATIONS=`` and the address of its operations port, which `LYMPH_OPERATIONS` asks it to open.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 import gevent
 from gevent.os import make_nonblocking, nb_read
 
-__all__ = ['VARIABLE', 'ReadyPipe']
+__all__ = ['OPERATIONS_VARIABLE', 'VARIABLE', 'ReadyPipe']
 
 VARIABLE = 'LYMPH_READY_FD'
+OPERATIONS_VARIABLE = 'LYMPH_OPERATIONS'
 
 _LINE = b'READY=1'
+_OPERATIONS = re.compile(rb'OPERATIONS=(http://[!-~]{1,100})')
 _LONGEST = 1024  # bytes that are read; a process that writes more means something else
 
 
@@ -33,6 +37,8 @@ class ReadyPipe:
         self._ready = ready
         self._after = after
         self._silent = silent
+        #: the address of the operations port that the process has told
+        self.operations: str | None = None
         self._reader: gevent.Greenlet[[], None] | None = None
 
     def listen(self) -> None:
@@ -72,6 +78,10 @@ class ReadyPipe:
             if not data:
                 return False
             said += data
-            if _LINE in said.split(b'\n'):
+            lines = said.split(b'\n')
+            for told in map(_OPERATIONS.fullmatch, lines[:-1]):
+                if told is not None:
+                    self.operations = told[1].decode()
+            if _LINE in lines:
                 return True
         return False

@@ -10,6 +10,7 @@ from lymph.services.node._fleet.definitions import Definition
 from lymph.services.node._fleet.guard import Guard
 from lymph.services.node._fleet.output import Output
 from lymph.services.node._fleet.process import Launch, Process
+from lymph.services.node._fleet.readiness import OPERATIONS_VARIABLE
 from lymph.services.node._fleet.sockets import Sockets
 from lymph.services.node._fleet.supervision import Policy
 
@@ -42,7 +43,8 @@ class FleetSurroundings:
         process = Process(
             Launch(
                 definition.command,
-                {**self.environ, **definition.env},
+                # before the others, which may set it themselves
+                {OPERATIONS_VARIABLE: '0', **self.environ, **definition.env},
                 self.patience_of(definition),
                 definition.cwd,
                 serves=definition.serves,

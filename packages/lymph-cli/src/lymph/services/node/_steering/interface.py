@@ -59,7 +59,8 @@ class Node(Interface):
         """Return facts about each process.
 
         `cpu_time` (seconds) and `memory` (bytes) are those of its group, null if nothing runs;
-        `uptime` is in seconds, `last_exit` an exit code, or minus the number of a signal.
+        `uptime` is in seconds, `last_exit` an exit code, or minus the number of a signal,
+        `operations` the address of the operations port, null if there is none.
         """
         self._check(token)
         slots = self._fleet.slots(names or ())
@@ -144,6 +145,7 @@ def _facts(slot: Slot, usage: dict[int, Usage]) -> dict[str, Any]:
         'pid': None if process is None else process.pid,
         'started': None if process is None else process.started,
         'uptime': None if process is None else process.age,
+        'operations': None if process is None else process.operations,
         'restarts': max(slot.starts - 1, 0),
         'last_exit': slot.last_exit,
         'last_end': None if slot.last_exit is None else describe_exit(slot.last_exit),
