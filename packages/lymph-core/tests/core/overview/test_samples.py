@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lymph.core._overview.samples import read_figures
+from lymph.core._overview.samples import read_figures, read_samples
 
 
 def test_numbers_are_found_by_name_and_what_they_are_about():
@@ -50,6 +50,12 @@ def test_buckets_are_found_by_their_bounds():
     assert figures.buckets == {'rpc.duration': {'shop.price': {0.001: 1, float('inf'): 4}}}
 
 
+def test_names_are_bounded():
+    figures = read_figures([['rpc.handled', 1, {'method': 'a' * 10_000}]])
+    (name,) = figures.numbers['rpc.handled']
+    assert len(name) == 512
+
+
 @pytest.mark.parametrize(
     'answer',
     [
@@ -64,7 +70,8 @@ def test_buckets_are_found_by_their_bounds():
         [['rpc.handled', float('nan'), {'method': 'a.b'}]],
         [['rpc.handled', float('inf'), {'method': 'a.b'}]],
         [['rpc.handled', 1, {'method': 5}]],
-        [['rpc.handled', 1, {'method': 'a' * 10_000}]],
+        [['rpc.handled', 1, {'method': 'lymph.status'}]],
+        [['rpc.handled', 10**400, {'method': 'a.b'}]],
         [[7, 1, {'method': 'a.b'}]],
         [['stranger.handled', 1, {}]],
     ],
@@ -72,6 +79,22 @@ def test_buckets_are_found_by_their_bounds():
 def test_what_is_of_another_form_is_left_out(answer):
     figures = read_figures(answer)
     assert (figures.numbers, figures.buckets) == ({}, {})
+
+
+def test_samples_are_all_that_have_the_right_form():
+    samples = [
+        ['orders', 3, {'zone': 'a', 'shard': 1}],
+        ['orders', float('nan'), {}],
+        ['orders', float('inf'), {}],
+        ['orders', True, {}],
+        ['orders', 3, {1: 'a'}],
+        ['o' * 1000, 3, {}],
+        [5, 3, {}],
+        ['orders', 3],
+        'orders',
+    ]
+    assert list(read_samples(samples)) == [('orders', 3, {'zone': 'a', 'shard': 1})]
+    assert list(read_samples(None)) == []
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
@@ -82,3 +105,4 @@ TAGS = st.dictionaries(st.sampled_from(['method', 'interface', 'status', 'le', '
 @given(st.lists(st.tuples(NAMES | SCALARS, SCALARS, TAGS | SCALARS) | SCALARS, max_size=5))
 def test_no_answer_raises(answer):
     read_figures(answer)
+    list(read_samples(answer))

@@ -7,8 +7,8 @@ an interface in one process have the same method twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import inf, isfinite
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isnan
 from typing import Any, Final
 
 from lymph.core.monitoring.metrics import Sample
@@ -17,15 +17,47 @@ __all__ = ['InstanceFigures', 'read_figures', 'read_samples']
 
 #: samples of one instance that are read
 _MOST: Final = 50_000
-#: characters of the name of a method, a queue or an interface
+#: characters of the name of a metric, a method, a queue or an interface
 _LONGEST: Final = 512
-#: the largest number that is read; no comparison with NaN is true
+#: the largest number that is read
 _LARGEST: Final = 2**1023
 _BUCKET: Final = '.bucket'
 
-# what a sample is about: the first part of its name -> the tag with the method, queue or interface
-_ABOUT: Final = {'rpc': 'method', 'events': 'queue', 'queues': 'queue', 'http': 'interface'}
-_PLAIN: Final = frozenset(('loop', 'process', 'registry', 'broker'))
+# the metrics that an overview needs -> the tag that says what they are about; '' stands for none
+_NEEDED: Final = {
+    **dict.fromkeys(
+        (
+            *('rpc.handled', 'rpc.failed', 'rpc.refused', 'rpc.running', 'rpc.seconds'),
+            'rpc.duration.bucket',
+        ),
+        'method',
+    ),
+    **dict.fromkeys(
+        (
+            *('events.handled', 'events.failed', 'events.running', 'events.seconds'),
+            'events.duration.bucket',
+            *('queues.waiting', 'queues.delayed', 'queues.bytes', 'queues.oldest'),
+            *('queues.running', 'queues.consumers', 'queues.dead'),
+        ),
+        'queue',
+    ),
+    **dict.fromkeys(
+        (
+            *('http.answered', 'http.refused', 'http.running', 'http.seconds'),
+            'http.duration.bucket',
+        ),
+        'interface',
+    ),
+    **dict.fromkeys(
+        (
+            *('process.cpu', 'process.memory', 'process.descriptors', 'process.greenlets'),
+            *('process.threads', 'loop.delay.bucket', 'registry.connected', 'broker.connected'),
+        ),
+        '',
+    ),
+}
+#: the interface that every process has; its calls are no work of a service
+_BUILTIN: Final = 'lymph.'
 
 
 class InstanceFigures:
@@ -54,8 +86,14 @@ class InstanceFigures:
 def read_figures(answer: Any) -> InstanceFigures:
     """Return what the answer to ``lymph.get_metrics`` says."""
     found = InstanceFigures()
-    for name, value, tags in read_samples(answer):
-        _add(found, name, value, tags)
+    # There may be a thousand instances, and most samples are not needed: they are left out first.
+    for name, value, tags in _triples(answer):
+        tag = _NEEDED.get(name)
+        if tag is None or not isinstance(tags, Mapping):
+            continue
+        about = tags.get(tag, '') if tag else ''
+        if isinstance(about, str) and not about.startswith(_BUILTIN) and _is_number(value):
+            _add(found, name, about[:_LONGEST], value, tags)
     return found
 
 
@@ -64,34 +102,32 @@ def read_samples(answer: Any) -> Iterator[Sample]:
 
     Those of another form are left out, and those whose value is not finite.
     """
+    for name, value, tags in _triples(answer):
+        named = isinstance(tags, Mapping) and all(isinstance(each, str) for each in tags)
+        if named and len(name) <= _LONGEST and _is_number(value):
+            yield name, value, dict(tags)
+
+
+def _triples(answer: Any) -> Iterator[Sequence[Any]]:
+    """Yield the lists of three, of which the first is a name."""
     if not isinstance(answer, (list, tuple)):
         return
-    for sample in answer[:_MOST]:
-        if not isinstance(sample, (list, tuple)) or len(sample) != 3:
-            continue
-        name, value, tags = sample
-        if (
-            isinstance(name, str)
-            and len(name) <= _LONGEST
-            and isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and isinstance(tags, Mapping)
-            and all(isinstance(each, str) for each in tags)
-            and abs(value) <= _LARGEST
-        ):
-            yield name, value, {tag: tags[tag] for tag in tags}
+    for each in answer[:_MOST]:
+        if isinstance(each, (list, tuple)) and len(each) == 3 and isinstance(each[0], str):
+            yield each
 
 
-def _add(found: InstanceFigures, name: str, value: float, tags: Mapping[Any, Any]) -> None:
-    family = name.partition('.')[0]
-    tag = _ABOUT.get(family)
-    about = ''
-    if tag is not None:
-        about = tags.get(tag, '')
-        if not isinstance(about, str) or len(about) > _LONGEST:
-            return
-    elif family not in _PLAIN:
-        return
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= _LARGEST  # NaN is not
+    )
+
+
+def _add(
+    found: InstanceFigures, name: str, about: str, value: float, tags: Mapping[str, Any]
+) -> None:
     if name.endswith(_BUCKET):
         bound = _bound(tags.get('le'))
         if bound is not None:
@@ -110,4 +146,4 @@ def _bound(text: Any) -> float | None:
         bound = float(text)
     except ValueError:
         return None
-    return bound if isfinite(bound) or bound == inf else None
+    return None if isnan(bound) or bound == -inf else bound

@@ -26,6 +26,8 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Final, Protocol
 
+import gevent
+
 from lymph.core._overview.answers import Heard
 from lymph.core._overview.asking import Asking
 from lymph.core._overview.backend_states import backend_state
@@ -101,6 +103,7 @@ class Overview:
         queues: bool = True,
     ) -> None:
         self._container = container
+        self._timeout = timeout
         self._most = most
         self._search = ServiceSearch(names)
         self._directory: Background[Directory] = Background(self._find)
@@ -123,16 +126,20 @@ class Overview:
         """
         if self._queues is not None:
             self._queues.refresh(0)  # it is read while the instances are asked
-        directory = self._directory.refresh(_PATIENCE) or {}
+        directory = self._directory.refresh(self._timeout if everyone else _PATIENCE) or {}
         endpoints = _endpoints(directory)
         heard = self._asking.ask(endpoints[: self._most], everyone)
         queues = None if self._queues is None else self._queues.wait(_PATIENCE)
-        now, before = time.monotonic(), self._polled
+        now, at, before = time.monotonic(), time.time(), self._polled
         self._polled = now
+        services = []
+        for name, found in directory.items():
+            services.append(service_state(name, found, heard))
+            gevent.sleep(0)  # others run in between: there may be thousands
         return Snapshot(
-            time.time(),
+            at,
             None if before is None else now - before,
-            tuple(service_state(name, found, heard) for name, found in directory.items()),
+            tuple(services),
             _measured_queues(heard.values()) if queues is None else queues,
             self._registry_state(heard.values()),
             self._broker_state(heard.values()),
