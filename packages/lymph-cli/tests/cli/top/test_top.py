@@ -107,6 +107,24 @@ def test_a_service_that_is_not_there_is_an_error(busy: Any) -> None:
     assert "did you mean 'busy'?" in done.stderr
 
 
+def test_an_instance_that_is_stopped_is_silent(busy: Any) -> None:
+    stopped = busy.start_echo('--interface=echo')
+    stopped.signal(signal.SIGSTOP)
+    try:
+        snapshot = json.loads(busy.run('top', '--json', '-d', '0.2').stdout)
+    finally:
+        stopped.signal(signal.SIGKILL)
+        stopped.end()
+    found, echo = snapshot['services']
+    assert found['calls']['rate'] > 0
+    assert (echo['up'], len(echo['instances'])) == (1, 2)
+    (silent,) = [each for each in echo['instances'] if each['status'] != 'up']
+    assert silent['status'] == 'silent'
+    assert silent['problem']
+    assert silent['since'] <= snapshot['at']
+    assert silent['calls']['rate'] is None
+
+
 class Top:
     """`lymph top` on a terminal of its own, as the leader of a session."""
 
