@@ -722,6 +722,18 @@ def test_interceptor_may_refuse_a_call_before_its_arguments_are_checked(
     assert counted == {sent if sent in ('forbidden', 'overloaded') else 'other'}
 
 
+@pytest.mark.parametrize('kind', ['call', 'try'])
+@pytest.mark.parametrize('reason', [['mine'], 5, None, 'my own'], ids=repr)
+def test_refusal_with_any_reason_is_the_outcome_of_a_call(inside, stock, caller, kind, reason):
+    def refuse(work, proceed):
+        raise Refused('not you', reason)
+
+    caller.install_plugin(plugin(refuse, [kind]))
+    caller.start()
+    assert outcome_of(request, caller) == 'Refused'
+    assert stock.seen == []
+
+
 def test_refusal_after_the_method_has_run_is_a_failure(service, stock, caller):
     def refuse(work, proceed):
         proceed()

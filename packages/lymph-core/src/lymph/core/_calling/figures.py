@@ -93,7 +93,8 @@ def ending(error: BaseException) -> tuple[str, str]:
     or does not wait any more), and ``other``, such as an error of an interceptor.
     """
     if isinstance(error, Nack):
-        return 'nack', error.reason if error.reason in REASONS else _OTHER
+        reason: object = error.reason  # an interceptor may give any object
+        return 'nack', reason if isinstance(reason, str) and reason in REASONS else _OTHER
     for kind, outcome in _OUTCOMES:
         if isinstance(error, kind):
             return outcome, ''

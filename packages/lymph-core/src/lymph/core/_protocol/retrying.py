@@ -20,7 +20,8 @@ def may_retry(error: RpcError, idempotent: bool) -> bool:
     """Tell whether to retry a call that ended with `error`; `idempotent`: it may run twice."""
     if isinstance(error, (LookupFailure, Expired)):
         return False
-    if isinstance(error, Nack) and error.reason in NOT_REPEATED:
+    # an interceptor may give any object as the reason, also one without a hash
+    if isinstance(error, Nack) and isinstance(error.reason, str) and error.reason in NOT_REPEATED:
         return False
     if error.executed == 'no':
         return True
