@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
 from gevent.event import Event
 from opentelemetry import trace as otel
@@ -33,7 +34,10 @@ class Shop(WebServiceInterface):
     url_map = Map(
         [
             Rule('/buy/<article>', endpoint='buy'),
-            *(Rule(f'/{name}', endpoint=name) for name in ('onwards', 'fail', 'teapot', 'refuse')),
+            *(
+                Rule(f'/{name}', endpoint=name)
+                for name in ('onwards', 'apart', 'fail', 'teapot', 'refuse')
+            ),
         ]
     )
 
@@ -43,6 +47,10 @@ class Shop(WebServiceInterface):
     def onwards(self, request):
         with self.tracer.start_as_current_span('inner'):
             return Response('', headers={f'Sent-{k}': v for k, v in trace_headers(request).items()})
+
+    def apart(self, request):
+        sent = gevent.spawn(trace_headers, request).get()
+        return Response('', headers={f'Sent-{k}': v for k, v in sent.items()})
 
     def fail(self, request):
         raise ValueError('broken')
@@ -218,6 +226,12 @@ def test_answer_and_further_requests_have_the_spans_of_the_server(world, get):
     )
     assert answer.headers['Sent-tracestate'] == 'a=1'
     assert answer.headers['Sent-X-Trace-Id'] == TRACE
+
+
+def test_greenlet_without_the_context_sends_the_span_of_the_request(world, get):
+    sent = get('/apart').headers['Sent-traceparent']
+    [request] = world.spans
+    assert sent.split('-')[2] == format_span_id(request.context.span_id)
 
 
 def test_request_without_a_parent_begins_a_trace_with_the_id_of_lymph(world, get):

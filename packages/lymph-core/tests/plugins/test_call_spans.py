@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import gevent
 import pytest
 from opentelemetry import baggage, context
@@ -16,6 +19,52 @@ from lymph.plugins._opentelemetry.spans import begin
 from lymph.testing.waiting import eventually
 
 TRACE, SPAN = '4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7'
+
+
+#: a program that sets up the SDK by itself
+GLOBAL = f"""
+import logging
+import lymph
+from lymph.core.container import ServiceContainer
+from lymph.core.settings import ContainerSettings
+from lymph.core.transport.memory import MemoryTransport
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.events.null import NullEventSystem
+from lymph.plugins.opentelemetry import OpenTelemetry
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+class Stock(lymph.Interface):
+    @lymph.rpc()
+    def take(self):
+        return 'nails'
+
+def start():
+    container = ServiceContainer(MemoryTransport(), StaticServiceRegistry(), NullEventSystem(),
+                                 ContainerSettings(block_threshold=0, drain_timeout=0))
+    container.install_interface(Stock)
+    container.install_plugin(OpenTelemetry, {{'provider': 'global'}})
+    container.start()
+    return container
+
+warnings = []
+handler = logging.Handler()
+handler.emit = lambda record: warnings.append(record.getMessage())
+logging.getLogger('lymph').addHandler(handler)
+start().stop()
+print('warned', len([text for text in warnings if 'provider: global' in text]))
+memory = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(memory))
+trace.set_tracer_provider(provider)
+container = start()
+assert container.request('stock', 'stock.take', trace_id='{TRACE}') == 'nails'
+container.stop()
+for span in memory.get_finished_spans():
+    print(span.kind.name, span.name, trace.format_trace_id(span.context.trace_id))
+"""
 
 
 class Stock(lymph.Interface):
@@ -321,6 +370,35 @@ def test_baggage_of_a_program_travels(traces):
         assert traces.container().request('tenant', 'tenant.of_caller') == 'ada'
     finally:
         context.detach(token)
+
+
+def test_program_with_its_own_provider_gets_spans_whose_ids_agree():
+    told = subprocess.run([sys.executable, '-c', GLOBAL], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    warned, *spans = told.stdout.splitlines()
+    assert warned == 'warned 1'
+    assert sorted(spans) == [f'CLIENT stock.take {TRACE}', f'SERVER stock.take {TRACE}']
+
+
+@pytest.mark.parametrize('reason', [['x'], 5, 'own_reason'], ids=repr)
+def test_refusals_with_any_reason_stay_the_outcome(traces, world, reason):
+    class Refusing(lymph.Plugin, lymph.Interceptor):
+        kinds = ('rpc',)
+
+        def intercept(self, work, proceed):
+            raise lymph.Refused('no', reason)
+
+    traces.container(Stock).install_plugin(Refusing)
+    error = failing(traces.container(), 'stock', 'stock.take', retries=0)
+    assert isinstance(error, lymph.Refused)
+    assert traces.named('stock.take', 'SERVER').kind is SpanKind.SERVER
+
+
+def test_sdk_that_is_disabled_changes_no_call(traces, monkeypatch):
+    monkeypatch.setenv('OTEL_SDK_DISABLED', 'true')
+    traces.container(Stock)
+    assert traces.container().request('stock', 'stock.take', trace_id=TRACE) == 'nails'
+    assert traces.spans == []
 
 
 def test_headers_without_room_change_no_call(traces):

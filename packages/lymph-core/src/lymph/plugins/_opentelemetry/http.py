@@ -60,10 +60,11 @@ class HttpSpans:
         name = f'{first} {attributes[HTTP_ROUTE]}' if HTTP_ROUTE in attributes else first
         span = begin(self._tracer, work, name, SpanKind.SERVER, parent, attributes)
         context = set_span_in_context(span, parent)
-        wsgi[TRACE_FIELDS_KEY] = fields
+        made: dict[str, Any] = {}
+        put(made, context)
+        # in a greenlet that does not have this context, the span of the request is the parent
+        wsgi[TRACE_FIELDS_KEY] = lambda: fields() or made
         if TRACEPARENT_KEY in wsgi:
-            made: dict[str, Any] = {}
-            put(made, context)
             wsgi[TRACEPARENT_KEY] = made.get('traceparent', wsgi[TRACEPARENT_KEY])
 
         def noted() -> Any:

@@ -29,7 +29,6 @@ from lymph.config.printable import printable
 from lymph.core._calling.figures import ending
 from lymph.core.failures import Killed, error_line, error_name, error_text, traceback_text
 from lymph.core.interceptors import Work
-from lymph.core.reasons import REASONS
 from lymph.exceptions import Cancelled, Refused, RemoteError
 from lymph.plugins._opentelemetry.names import (
     ERROR_TYPE,
@@ -73,7 +72,7 @@ def request_failed(span: Span, work: Work, error: BaseException) -> None:
     elif isinstance(error, Cancelled):
         _end(span, 'cancelled', 'cancelled')
     elif isinstance(error, Refused) and error.endpoint is None:
-        reason = error.reason if error.reason in REASONS else 'other'
+        _, reason = ending(error)
         _end(span, reason, reason, None if reason in _MISTAKES else error_line(error))
     elif work.raises and isinstance(error, work.raises):
         _end(span, 'error', error_name(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry import context as contexts
@@ -65,7 +66,8 @@ def run_in(
         return proceed()
     except BaseException as error:
         if span.is_recording():
-            failed(error)
+            with suppress(Exception):  # whatever the facts of an error are, it stays the outcome
+                failed(error)
         raise
     finally:
         contexts.detach(token)

@@ -30,6 +30,7 @@ __all__ = ['SpanMaking']
 logger = logging.getLogger(__name__)
 
 _SCOPE = 'lymph'
+_OF_A_CLIENT = 1.0  # seconds
 
 
 class Traced(Protocol):
@@ -81,7 +82,9 @@ class SpanMaking:
         """Export what is left, for a bounded time."""
         export, self._export = self._export, None
         if export is not None:
-            export.shutdown(self._settings.flush_timeout)
+            timeout = self._settings.flush_timeout
+            # nobody wants to wait at the end of a command or a program that has only made calls
+            export.shutdown(timeout if self._container.interfaces else min(timeout, _OF_A_CLIENT))
             self._container.metrics.remove(export)
 
     def _tracer(self) -> traces.Tracer:
