@@ -70,7 +70,7 @@ test-lymph-cli: SERVERS := rabbitmq redis
 test-lymph-testing: SERVERS := zookeeper rabbitmq redis network
 test-lymph-web: SERVERS := browser openssl
 test-lymph-web: $(VENV)/.clients
-test-whole: SERVERS := zookeeper rabbitmq redis
+test-whole: SERVERS := zookeeper rabbitmq redis prometheus
 test-whole: $(VENV)/.checkers
 test-whole $(DISTRIBUTIONS:%=test-%): test-%: install
 	@$(if $(SERVERS),tools/servers $(SERVERS))
