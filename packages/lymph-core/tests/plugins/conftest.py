@@ -6,7 +6,16 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from lymph.core import trace
 from lymph.plugins.opentelemetry import OpenTelemetry
+
+
+@pytest.fixture(autouse=True)
+def outside_of_traces():
+    """Forget the trace id that an earlier test may have set in this context."""
+    token = trace._trace_id.set(None)
+    yield
+    trace._trace_id.reset(token)
 
 
 class Traces:
