@@ -32,6 +32,7 @@ OTHERS = {
     'lymph.info': 'a metric',
     'lymph.from_proxy': 'a key of a WSGI environment',
     'lymph.log': 'a topic',
+    'lymph.metrics': 'a topic',
     'lymph.received': 'a key of a WSGI environment',
     'lymph.shell': 'an entry-point group, of which lymph publishes nothing',
     'lymph.task.shop.pay': 'a type of events',

@@ -41,6 +41,7 @@ _FIELDS = [
     'hostname',
     'owner',
     'log_endpoint',
+    'monitoring_endpoint',
 ]
 
 

@@ -47,7 +47,7 @@ _MISPLACED = {
         key: f'container.{key}'
         for key in (
             *('advertise', 'block_threshold', 'drain_timeout', 'ip', 'log_endpoint', 'metrics'),
-            *('operations', 'pool_size', 'port', 'rpc'),
+            *('monitoring_endpoint', 'operations', 'pool_size', 'port', 'rpc'),
         )
     },
 }

@@ -130,7 +130,7 @@ class ServiceContainer(CallerSide):
         #: called as ``http_request_hook(request, **details)`` for each request of an HTTP interface
         self.http_request_hook = Hook('http_request_hook')
         self._transport = transport
-        self._operator_endpoints = OperatorEndpoints(self.identity, self._names)
+        self._operator_endpoints = OperatorEndpoints(self.identity, self._names, self.metrics)
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable(self.chains, self.recent.add)
         self._server = RequestServer(self._methods, self.workers, self.error_hook, call_log)
@@ -395,7 +395,11 @@ class ServiceContainer(CallerSide):
 
     def _listen(self, register: bool) -> None:
         settings = self.settings
-        self._operator_endpoints.open(settings.log_endpoint, settings.log_endpoint_at)
+        operator = self._operator_endpoints
+        operator.open_log(settings.log_endpoint, settings.log_endpoint_at)
+        operator.open(
+            settings.monitoring_endpoint, settings.metrics_interval, settings.monitoring_endpoint_at
+        )
         address = self._transport.address(settings.ip, settings.port)
         try:
             self._listener = self._transport.listen(address, self._server)

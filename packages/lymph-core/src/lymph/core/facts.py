@@ -14,7 +14,7 @@ registries check facts here before they use, store or show them:
 ``http_port``            integer  1 to 65535
 ``http_scheme``          text     ``http``, which it is if missing, or ``https``
 ``log_endpoint``         text     where it publishes its log
-``monitoring_endpoint``  text     set by lymph 0.15
+``monitoring_endpoint``  text     where it publishes its metrics
 ``backdoor_endpoint``    text     where `lymph shell --remote` connects to
 ``started``              number   a Unix time in seconds, up to the year 9999
 =======================  =======  ======================================================

@@ -9,7 +9,7 @@ from typing import TypedDict, TypeVar
 from lymph.config import ConfigurationError, ConfigView, Location
 from lymph.config.plugins import installed, load_plugin
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT
-from lymph.core._hosting.publishing import check_log_endpoint
+from lymph.core._hosting.publishing import check_publishing
 from lymph.core._monitoring.recent_work import DEFAULT_KEEP
 from lymph.core._operations.settings import OperationsSettings, read_operations
 from lymph.core.addresses import Address, check_host, is_wildcard, parse_address
@@ -36,16 +36,17 @@ __all__ = [
 ]
 
 _KEYS = {
-    '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics operations '
-    'pool_size port registry rpc trace',
+    '': 'advertise block_threshold class drain_timeout events ip log_endpoint metrics '
+    'monitoring_endpoint operations pool_size port registry rpc trace',
     'rpc': 'call_log cancel connect_timeout curve idle_timeout max_buffered max_message_size '
     'retries slow_call timeout transport unresponsive_timeout',
     'rpc.call_log': 'sample',
-    'metrics': 'tags',
+    'metrics': 'interval tags',
     'trace': 'keep',
 }
 
 _SHORTEST_BLOCK = 0.01  # seconds; the watchdog's thread wakes up once in this time
+_SHORTEST_INTERVAL = 0.1  # seconds; each publication reads all metrics
 _SHORTEST_SILENCE = 0.1  # seconds; a silent peer is pinged three times in this time
 _DAY = 24 * 3600  # seconds; libzmq counts milliseconds in 32 bits
 _MANY = 1_000_000  # handlers at once: more than any process has memory for
@@ -94,12 +95,18 @@ class ContainerSettings:
     rpc_call_log_sample: float = 0.0  # the fraction of the other calls that is logged
     metrics_tags: dict[str, str] = field(default_factory=dict)
     trace_keep: int = DEFAULT_KEEP  # units of work that `lymph trace` can find; 0: none
+    metrics_interval: float = 2.0  # between two publications at `monitoring_endpoint`
     log_endpoint: str | None = None
+    monitoring_endpoint: str | None = None
     operations: OperationsSettings | None = None  # None: no operations port
     #: the place of `ip` in the configuration, for errors
     ip_at: Location | str = field(default='ip', compare=False, repr=False)
     #: the place of `log_endpoint` in the configuration, for errors
     log_endpoint_at: Location | str = field(default='log_endpoint', compare=False, repr=False)
+    #: the place of `monitoring_endpoint` in the configuration, for errors
+    monitoring_endpoint_at: Location | str = field(
+        default='monitoring_endpoint', compare=False, repr=False
+    )
 
 
 def read_settings(
@@ -146,13 +153,21 @@ def read_settings(
             'rpc.call_log.sample', ContainerSettings.rpc_call_log_sample, minimum=0, maximum=1
         ),
         metrics_tags=_tags(config.view('metrics.tags')),
+        metrics_interval=config.get_seconds(
+            'metrics.interval',
+            ContainerSettings.metrics_interval,
+            least=_SHORTEST_INTERVAL,
+            maximum=_DAY,
+        ),
         trace_keep=config.get_int(
             'trace.keep', ContainerSettings.trace_keep, minimum=0, maximum=_MOST_KEPT
         ),
-        log_endpoint=_read(config, 'log_endpoint', check_log_endpoint, None),
+        log_endpoint=_read(config, 'log_endpoint', check_publishing, None),
+        monitoring_endpoint=_read(config, 'monitoring_endpoint', check_publishing, None),
         operations=read_operations(config, block_threshold, operations),
         ip_at=config.locate('ip'),
         log_endpoint_at=config.locate('log_endpoint'),
+        monitoring_endpoint_at=config.locate('monitoring_endpoint'),
     )
     return _overridden(settings, ip, port)
 

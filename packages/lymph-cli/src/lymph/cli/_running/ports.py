@@ -92,7 +92,7 @@ def fixed_ports(definition: Definition, environ: Mapping[str, str]) -> list[Fixe
     )
     try:
         config = load_configuration(here, environ)
-        readers = (_rpc_port, _log_port, _operations_port, _web_ports)
+        readers = (_rpc_port, _published_ports, _operations_port, _web_ports)
         return [port for reader in readers for port in reader(config, words)]
     except (ConfigurationError, ValueError):
         # Unlike an empty list, None lets the definition keep the sockets that it has.
@@ -109,11 +109,12 @@ def _rpc_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort
         yield FixedPort(number, where, _host(container, words) if handed else None)
 
 
-def _log_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
+def _published_ports(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:
     container = config.view('container')
-    published = _FIXED.search(container.get_line('log_endpoint', ''))
-    if published is not None and int(published[1]):
-        yield FixedPort(int(published[1]), container.locate('log_endpoint'))
+    for key in ('log_endpoint', 'monitoring_endpoint'):
+        published = _FIXED.search(container.get_line(key, ''))
+        if published is not None and int(published[1]):
+            yield FixedPort(int(published[1]), container.locate(key))
 
 
 def _operations_port(config: Configuration, words: Sequence[str]) -> Iterator[FixedPort]:

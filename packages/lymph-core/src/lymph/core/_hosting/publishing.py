@@ -1,4 +1,6 @@
-"""Publishing the log of a container at the endpoint `container.log_endpoint`.
+"""Publishing the log and the metrics of a container.
+
+They are published at the endpoints `container.log_endpoint` and `container.monitoring_endpoint`:
 
 ===========================  =====================================================================
 setting                      meaning
@@ -13,7 +15,7 @@ setting                      meaning
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from socket import gaierror
 from typing import Protocol
 
@@ -22,9 +24,16 @@ from lymph.config.lazy import lazy
 from lymph.config.printable import quoted
 from lymph.core._system.resolving import resolver
 from lymph.core.addresses import check_host, in_brackets, numeric
+from lymph.core.monitoring.metrics import Sample
 from lymph.core.transport.endpoints import scheme_of, split_tcp
 
-__all__ = ['OpenLog', 'announced_endpoint', 'check_log_endpoint', 'publish_log']
+__all__ = [
+    'OpenPublisher',
+    'announced_endpoint',
+    'check_publishing',
+    'publish_log',
+    'publish_metrics',
+]
 
 _TCP = re.compile(r'tcp://(?P<host>\[[^\[\]\s]+\]|[^\[\]:/\s]+)(?::(?P<port>[0-9]{1,5}|\*))?')
 _LOCAL = re.compile(r'(?:ipc|inproc)://[^\x00-\x1f]+')
@@ -32,42 +41,71 @@ _LONGEST = 255  # characters, as `lymph.core.facts` allows in a registry
 _LOOK_UP = 5.0  # seconds to look up a host name
 
 
-class OpenLog(Protocol):
-    """What a container needs of its `LogPublisher`."""
+class OpenPublisher(Protocol):
+    """What a container needs of its `LogPublisher` and its `MetricPublisher`."""
 
     endpoint: str
 
     def close(self) -> None:
-        """Send what is queued, then close the socket. Idempotent."""
+        """Stop publishing and close the socket. Idempotent."""
 
 
-# Imported on first use: a container that does not publish its log does not load libzmq.
-_publish: Callable[[str, str], OpenLog] = lazy('lymph.core._monitoring.log_publisher:LogPublisher')
+# Imported on first use: a container that publishes neither does not load libzmq.
+_log: Callable[[str, str], OpenPublisher] = lazy(
+    'lymph.core._monitoring.log_publisher:LogPublisher'
+)
+_metrics: Callable[[str, str, Iterable[Sample], float], OpenPublisher] = lazy(
+    'lymph.core._monitoring.metric_publisher:MetricPublisher'
+)
 
 
-def check_log_endpoint(value: object) -> str:
-    """Return `value` if it is a valid setting `log_endpoint`; raises ValueError if it is not."""
+def check_publishing(value: object) -> str:
+    """Return `value` if it is a valid setting of the table above; raises ValueError if not."""
     if isinstance(value, str) and len(value) <= _LONGEST and _is_endpoint(value):
         return value
     raise ValueError(
         'expected an endpoint like tcp://127.0.0.1 (any free port), tcp://127.0.0.1:5000 or '
-        f'ipc:///run/logs, found {quoted(value)}'
+        f'ipc:///run/shop, found {quoted(value)}'
     )
 
 
-def publish_log(setting: str, identity: str, where: Location | str) -> OpenLog:
+def publish_log(setting: str, identity: str, where: Location | str) -> OpenPublisher:
     """Publish the log of this process at the endpoint `setting`; return the open publisher.
 
     `where` is the place of the setting. Raises ConfigurationError if the host is unknown or the
     endpoint cannot be listened at.
     """
+    return _open('log', lambda endpoint: _log(endpoint, identity), setting, where)
+
+
+def publish_metrics(
+    setting: str,
+    identity: str,
+    metrics: Iterable[Sample],
+    interval: float,
+    where: Location | str,
+) -> OpenPublisher:
+    """Publish `metrics` at the endpoint `setting` every `interval` seconds, as `publish_log`."""
+
+    def publish(endpoint: str) -> OpenPublisher:
+        return _metrics(endpoint, identity, metrics, interval)
+
+    return _open('metrics', publish, setting, where)
+
+
+def _open(
+    what: str,
+    publish: Callable[[str], OpenPublisher],
+    setting: str,
+    where: Location | str,
+) -> OpenPublisher:
     try:
-        return _publish(_address(setting), identity)
+        return publish(_address(setting))
     except gaierror as error:
         reason, advice = error.strerror or str(error), 'name an address of this machine'
     except OSError as error:
         reason, advice = error.strerror or str(error), 'tcp://127.0.0.1 takes any free port'
-    raise ConfigurationError(f'cannot publish the log at {setting}: {reason}; {advice}', where)
+    raise ConfigurationError(f'cannot publish the {what} at {setting}: {reason}; {advice}', where)
 
 
 def announced_endpoint(endpoint: str, announced_host: Callable[[str], str]) -> str | None:

@@ -30,6 +30,7 @@ def host_facts(
     endpoint: str,
     ip: str,
     log_endpoint: str | None = None,
+    monitoring_endpoint: str | None = None,
     backdoor_endpoint: str | None = None,
 ) -> ServiceInstance:
     """Return the facts that all instances of this process have in common.
@@ -45,6 +46,7 @@ def host_facts(
         ip=ip,
         pid=os.getpid(),
         log_endpoint=log_endpoint,
+        monitoring_endpoint=monitoring_endpoint,
         backdoor_endpoint=backdoor_endpoint,
         started=time.time(),
     )

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import zmq
-import zmq.green
-
 from lymph.core._monitoring.log_publisher import TOPIC
+from lymph.core._monitoring.subscriber_socket import SubscriberSocket
 from lymph.exceptions import SerializationError
 from lymph.serializers.msgpack import unpack
 
@@ -28,8 +26,6 @@ __all__ = ['LogSocket', 'read_record']
 
 _LARGEST: Final = 1024 * 1024  # bytes of a record
 _READ_AHEAD: Final = 20_000  # records
-_SILENCE: Final = 10_000  # milliseconds after which a connection is given up that answers nothing
-_RECONNECT: Final = (100, 2_000)  # milliseconds between attempts, from and to
 
 # fact -> the types it may have
 _FACTS: Final[dict[str, tuple[type, ...]]] = {
@@ -47,46 +43,18 @@ _OPTIONAL: Final = {'exception'}
 _TIMES: Final = (0, 253_402_300_799)  # what datetime can show
 
 
-class LogSocket:
+class LogSocket(SubscriberSocket):
     """Receives the records of all containers that it is connected to.
 
     `read_ahead` is how many records may wait to be received; others are dropped.
     """
 
     def __init__(self, read_ahead: int = _READ_AHEAD) -> None:
-        self._context = zmq.green.Context(io_threads=1)
-        self._socket = self._context.socket(zmq.SUB)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.IPV6, 1),
-            (zmq.MAXMSGSIZE, _LARGEST),
-            (zmq.RCVHWM, read_ahead),
-            (zmq.RECONNECT_IVL, _RECONNECT[0]),
-            (zmq.RECONNECT_IVL_MAX, _RECONNECT[1]),
-            (zmq.HEARTBEAT_IVL, _SILENCE // 2),
-            (zmq.HEARTBEAT_TIMEOUT, _SILENCE),
-            (zmq.SUBSCRIBE, TOPIC),
-        ):
-            self._socket.set(option, value)
-
-    def connect(self, endpoint: str) -> None:
-        """Receive what is published at an endpoint. Raises OSError if it is not one of libzmq."""
-        try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise OSError(error.errno, error.strerror) from error
-
-    def disconnect(self, endpoint: str) -> None:
-        """Receive no more of what is published at an endpoint that was connected to."""
-        self._socket.disconnect(endpoint)
+        super().__init__(TOPIC, read_ahead, _LARGEST)
 
     def receive(self) -> dict[str, Any] | None:
         """Wait for the next record and return its facts; None for what is no record."""
-        return read_record(self._socket.recv_multipart())
-
-    def close(self) -> None:
-        """Close all connections; nobody may be in `receive` then."""
-        self._context.destroy(linger=0)
+        return read_record(self.receive_frames())
 
 
 def read_record(frames: list[bytes]) -> dict[str, Any] | None:
