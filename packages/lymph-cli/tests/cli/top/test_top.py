@@ -108,7 +108,7 @@ def test_a_service_that_is_not_there_is_an_error(busy: Any) -> None:
 
 
 def test_an_instance_that_is_stopped_is_silent(busy: Any) -> None:
-    stopped = busy.start_echo('--interface=echo')
+    stopped = busy.start_echo()
     stopped.signal(signal.SIGSTOP)
     try:
         snapshot = json.loads(busy.run('top', '--json', '-d', '0.2').stdout)

@@ -9,7 +9,7 @@ import pytest
 
 from lymph.cli._commands.top import command
 from lymph.cli._top.columns import COLUMNS, NAME
-from lymph.cli._top.listings import method_rows, queue_rows, service_rows
+from lymph.cli._top.listings import method_rows, queue_rows, queues_of, service_rows
 from lymph.cli._top.view import Listing, Sort, TopView
 from lymph.core.monitoring.overview import Snapshot
 
@@ -109,6 +109,21 @@ def test_queues_are_sorted_apart(snapshot: Snapshot) -> None:
     assert view.sorts['services'] == Sort('rate')
     view = typed(snapshot, 'tab', '9')
     assert view.sorts['queues'] == Sort('waiting')
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'queues'),
+    [
+        ([], ['mail.on_paid', 'shop.on_order']),
+        (['shop'], ['shop.on_order']),
+        (['mail.worker', 'sho'], ['mail.on_paid']),
+        (['on_paid'], []),
+    ],
+)
+def test_queues_are_those_of_the_services_that_are_named(
+    snapshot: Snapshot, chosen: list[str], queues: list[str]
+) -> None:
+    assert [each.queue for each in queues_of(snapshot, chosen).queues] == queues
 
 
 def test_a_service_is_expanded(snapshot: Snapshot) -> None:

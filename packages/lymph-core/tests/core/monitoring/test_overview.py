@@ -228,11 +228,14 @@ def test_a_silent_instance_says_since_when_and_has_no_figures(world, client):
 
 
 class Lost(StaticServiceRegistry):
-    """Stops to answer."""
+    """Stops to answer, or answers late."""
 
     gone = False
+    gate = None
 
     def discover(self, namespace='rpc'):
+        if self.gate is not None:
+            self.gate.wait()
         if self.gone:
             raise LookupFailure('the registry is away')
         return super().discover(namespace)
@@ -251,6 +254,16 @@ def test_without_the_registry_the_instances_known_last_are_asked(world):
         assert snapshot.service('mail').up == 1
         registry.gone = False
         assert overview.poll().problems == {}
+
+
+def test_a_registry_that_has_not_answered_yet_is_a_problem(world):
+    registry = Lost(hub=world.registry_hub)
+    world.container(Mail)
+    with Overview(world.container(registry=registry)) as overview:
+        registry.gate = Event()
+        assert overview.poll().problems == {'registry': 'it has not answered yet'}
+        registry.gate.set()
+        assert eventually(lambda: overview.poll().service('mail')).up == 1
 
 
 def test_of_too_many_instances_some_are_left_out(world, client):
@@ -295,7 +308,9 @@ def test_another_process_at_the_endpoint_is_foreign(world, client):
         services={'mail': [ServiceInstance('0' * 16, mail.endpoint, pid=1)]}
     )
     with Overview(world.container(registry=registry)) as overview:
-        assert overview.poll().service('mail').instances[0].status == 'foreign'
+        (found,) = overview.poll().service('mail').instances
+    assert found.status == 'foreign'
+    assert mail.identity in found.problem
 
 
 def test_nothing_asks_any_more_once_it_is_closed(world, client):
@@ -331,3 +346,25 @@ def test_an_instance_that_starts_says_so(world, client):
         Preparing.gate.set()
         begun.get()
         assert overview.poll().services[0].instances[0].status == 'up'
+
+
+def test_figures_of_calls_events_and_the_process_are_known(world, client):
+    world.container(Shop, block_threshold=0.02)
+
+    def known():
+        client.request('shop', 'shop.price')
+        client.emit_event('paid')
+        (shop,) = overview.poll().service('shop').instances
+        assert None not in (shop.calls.p99, shop.events.p99, shop.loop_delay, shop.cpu)
+        assert 0 < shop.calls.p50 <= shop.calls.p99
+        assert 0 < shop.events.p50 <= shop.events.p99
+        assert shop.loop_delay >= 0
+        assert shop.cpu >= 0
+        assert shop.memory > 2**20
+        assert shop.descriptors > 3
+        assert shop.threads >= 1
+        assert shop.greenlets >= 1
+        return True
+
+    with Overview(client) as overview:
+        eventually(known)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from click.exceptions import Exit
@@ -62,15 +63,17 @@ def run(
     wants = wants_metric(patterns)
     with open_client(settings) as client:
         found = Pool(_AT_ONCE).map(
-            lambda each: _ask(client, *each, wants), _instances(client, address)
+            lambda each: _ask(client, *each, wants, described=not as_json),
+            _instances(client, address),
         )
+    kinds: dict[str, MetricKind] = {}
     for each in found:
-        learn_descriptions(each.descriptions)
+        kinds.update(learn_descriptions(each.descriptions))
     printer = Printer(settings)
     if as_json:
         printer.json([_facts(each) for each in found])
     elif prometheus:
-        _print_page(found)
+        _print_page(found, kinds)
     else:
         _print_table(printer, found, instances, bool(patterns))
     failed = [each for each in found if each.error]
@@ -92,17 +95,19 @@ def _instances(client: Client, address: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
-def _ask(client: Client, identity: str, endpoint: str, wants: Wants) -> InstanceSamples:
+def _ask(
+    client: Client, identity: str, endpoint: str, wants: Wants, *, described: bool
+) -> InstanceSamples:
     try:
         answer = client.request(endpoint, 'lymph.get_metrics', timeout=_TIMEOUT)
     except LymphError as error:
         text = error_text(error).removeprefix(f'{endpoint}: ')
         return InstanceSamples(identity, endpoint, [], text)
     samples = [sample for sample in read_samples(answer) if wants(sample[0])]
-    try:
-        descriptions = client.request(endpoint, 'lymph.describe_metrics', timeout=_TIMEOUT)
-    except LymphError:
-        descriptions = None  # an older version of lymph has none
+    descriptions = None
+    if described:
+        with contextlib.suppress(LymphError):  # an older version of lymph has none
+            descriptions = client.request(endpoint, 'lymph.describe_metrics', timeout=_TIMEOUT)
     return InstanceSamples(identity, endpoint, samples, descriptions=descriptions)
 
 
@@ -143,11 +148,8 @@ def _facts(each: InstanceSamples) -> dict[str, Any]:
     }
 
 
-def _print_page(found: Sequence[InstanceSamples]) -> None:
+def _print_page(found: Sequence[InstanceSamples], kinds: Mapping[str, MetricKind]) -> None:
     """Print OpenMetrics text; what would make it invalid is told on stderr instead."""
-    kinds: dict[str, MetricKind] = {}
-    for each in found:
-        kinds.update(learn_descriptions(each.descriptions))
     samples = [
         (name, value, _labelled(tags, each.identity))
         for each in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -14,7 +15,7 @@ import gevent
 from lymph.cli._running.asking import open_client
 from lymph.cli._top.columns import COLUMNS
 from lymph.cli._top.frame import frame
-from lymph.cli._top.listings import instance_name, sort_items
+from lymph.cli._top.listings import instance_name, queues_of, sort_items
 from lymph.cli._top.screen import Screen, can_be_drawn
 from lymph.cli._top.view import Sort, TopView
 from lymph.cli.output import say
@@ -76,7 +77,7 @@ def _look_twice(client: Client, names: Sequence[str], interval: float) -> Snapsh
     for name in names:
         if snapshot.service(name) is None:
             client.container.lookup(name)  # it says what is missing, and what to do
-    return snapshot
+    return queues_of(snapshot, names)
 
 
 def _print(
@@ -118,10 +119,11 @@ def _watch(
         nonlocal snapshot
         with Overview(client.container, names) as overview:
             while True:
+                began = time.monotonic()
                 if not view.paused:
-                    snapshot = overview.poll()
+                    snapshot = queues_of(overview.poll(), names)
                     screen.changed.set()
-                gevent.sleep(interval)
+                gevent.sleep(max(interval - (time.monotonic() - began), _LEAST))
 
     with _quiet_console(), Screen(color) as screen:
         polling = gevent.spawn(poll)

@@ -34,8 +34,8 @@ Number = float | None
 class Column(NamedTuple):
     """A column: `value` of an item is what it is sorted by, `text` what is shown.
 
-    On a narrow terminal, columns with the highest `rank` are left out first. `unless_empty`: it is
-    left out if no item has a value. `style` is that of a cell.
+    On a narrow terminal, columns with the highest `rank` are left out first, and one that is
+    `optional` if no item has a value. `style` is that of a cell.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Column(NamedTuple):
     rank: int
     value: Callable[[Any], Number]
     text: Callable[[Any], str]
-    unless_empty: bool = False
+    optional: bool = False
     style: Callable[[Any], str] = lambda _item: ''
 
 
@@ -54,12 +54,15 @@ def main_load(item: ServiceState | InstanceState) -> Load:
     return next((each for each in loads if each.total is not None), item.calls)
 
 
-def shown_columns(columns: Sequence[Column], items: Sequence[Any], width: int) -> list[Column]:
-    """Return the columns that fit beside the name on a terminal that is `width` wide."""
+def shown_columns(columns: Sequence[Column], rows: Sequence[Any], width: int) -> list[Column]:
+    """Return the columns that fit beside the name on a terminal that is `width` wide.
+
+    `rows` have the items of the whole table, also those that are not on the screen.
+    """
     wanted = [
         each
         for each in columns
-        if not each.unless_empty or any(each.value(item) is not None for item in items)
+        if not each.optional or any(each.value(row.item) is not None for row in rows)
     ]
     left = width - min(max(width // 3, _NAME_WIDTHS[0]), _NAME_WIDTHS[1])
     chosen = set()
@@ -152,10 +155,8 @@ _SERVICES: Final = (
     ),
     *_LOADS,
     _column('running', 'RUN', 5, 5, _load('running'), count_text),
-    _column(*('http', 'HTTP/S', 7, 7, lambda item: item.http.rate, rate_text), unless_empty=True),
-    _column(
-        *('events', 'EVENT/S', 7, 8, lambda item: item.events.rate, rate_text), unless_empty=True
-    ),
+    _column(*('http', 'HTTP/S', 7, 7, lambda item: item.http.rate, rate_text), optional=True),
+    _column(*('events', 'EVENT/S', 7, 8, lambda item: item.events.rate, rate_text), optional=True),
     _column('loop', 'LOOP', 6, 6, _attribute('loop_delay'), seconds_text, style=_delay_style),
     _column('memory', 'MEM', 6, 9, _attribute('memory'), bytes_text),
     _column('cpu', 'CPU', 5, 10, _attribute('cpu'), share_text),

@@ -89,7 +89,7 @@ def _table(
     offset = max(min(offset, selected), selected - room + 1, 0)
     view.offsets[table] = offset
     shown = rows[offset : offset + room]
-    columns = shown_columns(COLUMNS[table], [row.item for row in shown], size.columns)
+    columns = shown_columns(COLUMNS[table], rows, size.columns)
     wide = size.columns - sum(each.width + 1 for each in columns)
     lines = [_titles(table, columns, wide, view)]
     for number, row in enumerate(shown, offset):

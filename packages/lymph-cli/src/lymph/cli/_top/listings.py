@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from lymph.cli._top.columns import COLUMNS, NAME
@@ -19,11 +20,13 @@ __all__ = [
     'method_rows',
     'method_shown',
     'queue_rows',
+    'queues_of',
     'service_rows',
     'sort_items',
 ]
 
 _IDENTITY = 8  # characters of an identity
+_WORKER = '.worker'
 
 
 def service_rows(snapshot: Snapshot, view: TopView) -> list[ListedRow]:
@@ -53,6 +56,18 @@ def queue_rows(snapshot: Snapshot, view: TopView) -> list[ListedRow]:
     queues = [each for each in snapshot.queues if _fits(each.queue, view, 'services')]
     ordered = sort_items('queues', queues, view.sorts['queues'], lambda each: each.queue)
     return [ListedRow(each.queue, each.queue, each) for each in ordered]
+
+
+def queues_of(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
+    """Return a snapshot with the queues of these services alone; without names, with all.
+
+    The name of a queue begins with that of its service; a backend may put something in front.
+    """
+    if not names:
+        return snapshot
+    parts = [f'.{name.removesuffix(_WORKER)}.' for name in names]
+    queues = [each for each in snapshot.queues if any(part in f'.{each.queue}' for part in parts)]
+    return replace(snapshot, queues=tuple(queues))
 
 
 def method_shown(snapshot: Snapshot, view: TopView) -> MethodLoad | None:

@@ -69,10 +69,11 @@ class Screen:
         self._timer: Any = loop.timer(_ESCAPE_DELAY)
         self._watchers: dict[int, Any] = {}  # of signals
         self._before: list[Any] = []  # the modes of the terminal
+        self._ended = False
 
     def __enter__(self) -> Screen:
-        self._take()
         try:
+            self._take()
             self._watch()
         except BaseException:
             self.__exit__()
@@ -80,6 +81,7 @@ class Screen:
         return self
 
     def __exit__(self, *details: object) -> None:
+        self._ended = True
         for number in list(self._watchers):
             self._off(number)
         for watcher in (self._keyboard, self._timer):
@@ -156,7 +158,13 @@ class Screen:
         self._continued()
 
     def _continued(self) -> None:
-        self._take()  # a shell has set modes of its own meanwhile
+        """Take the terminal again: a shell has set modes of its own meanwhile."""
+        if self._ended:
+            return
+        try:
+            self._take()
+        except (OSError, termios.error, OperationFailed, Exit):
+            self._add(['end-of-input'])  # it has gone
         self.changed.set()
 
     def _readable(self) -> None:

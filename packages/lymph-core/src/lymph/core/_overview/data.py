@@ -93,7 +93,8 @@ class InstanceState:
     versions           those of the service that the process offers; empty if they have none
     status             ``up``; ``starting`` or ``draining``: it refuses calls; ``foreign``:
                        another instance answers at its endpoint; ``silent``: it does not answer;
-                       ``not asked``: there are more instances than are polled
+                       ``not asked``: there are more instances than are polled, or it has had
+                       no time to answer yet
     since              Unix time since when it has been silent; None if it is not
     problem            why it has no figures; else empty
     answered           Unix time of its last answer

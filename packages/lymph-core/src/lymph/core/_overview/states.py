@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from lymph.config.printable import quoted
 from lymph.core._overview.answers import Heard, Said
 from lymph.core._overview.data import InstanceState, InstanceStatus, MethodLoad, ServiceState
 from lymph.core._overview.loads import (
@@ -95,7 +96,7 @@ def _instance_state(member: Registered, heard: Heard | None, work: ServiceWork) 
         started=known.started,
         status=status,
         since=None if heard is None else heard.since,
-        problem='' if heard is None else heard.problem,
+        problem=_problem(status, heard),
         answered=None if last is None else last.wall,
         lymph=None if last is None else last.lymph,
         uptime=None if last is None else last.uptime,
@@ -143,6 +144,12 @@ def _status(member: Registered, heard: Heard | None) -> InstanceStatus:
     if said.draining:
         return 'draining'
     return 'starting' if said.starting else 'up'
+
+
+def _problem(status: InstanceStatus, heard: Heard | None) -> str:
+    if status == 'foreign' and heard is not None and heard.last is not None:
+        return f'the instance {quoted(heard.last.identity)} answers there'
+    return '' if heard is None else heard.problem
 
 
 def _work(member: Registered, heard: Heard | None) -> ServiceWork:

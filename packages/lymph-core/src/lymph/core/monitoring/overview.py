@@ -122,7 +122,7 @@ class Overview:
         Waits for those that answered in time at the last poll, and for those that are new, at most
         for the timeout of one; with `everyone`, for all others as well. Waits up to a second for
         the registry before, and for the event system behind it. Their errors are in `problems` of
-        the snapshot.
+        the snapshot. Call it in one greenlet at a time.
         """
         if self._queues is not None:
             self._queues.refresh(0)  # it is read while the instances are asked
@@ -176,6 +176,8 @@ class Overview:
 
     def _problems(self) -> dict[str, str]:
         found = {'registry': self._directory.problem}
+        if self._directory.value is None and not self._directory.problem:
+            found['registry'] = 'it has not answered yet'
         if self._queues is not None:
             found['queues'] = self._queues.problem
         return {name: problem for name, problem in found.items() if problem}
