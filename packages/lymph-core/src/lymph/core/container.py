@@ -109,12 +109,12 @@ class ServiceContainer(CallerSide):
         on_demand: bool = False,
     ) -> None:
         self.settings = settings = settings or ContainerSettings()
-        call_log = CallLog(settings.rpc_slow_call, settings.rpc_call_log_sample)
+        self._call_log = CallLog(settings.rpc_slow_call, settings.rpc_call_log_sample)
         super().__init__(
             transport,
             registry,
             events,
-            call_log=call_log,
+            call_log=self._call_log,
             timeout=settings.rpc_timeout,
             retries=settings.rpc_retries,
             idle_timeout=settings.rpc_idle_timeout,
@@ -133,7 +133,7 @@ class ServiceContainer(CallerSide):
         self._operator_endpoints = OperatorEndpoints(self.identity, self._names, self.metrics)
         self._advertising = self._advertised(registry.beyond_host)
         self._methods = MethodTable(self.chains, self.recent.add)
-        self._server = RequestServer(self._methods, self.workers, self.error_hook, call_log)
+        self._server = RequestServer(self._methods, self.workers, self.error_hook, self._call_log)
         self.recent.sources.append(self._server.in_progress)
         self._registrations = Registrations(registry, worker)
         #: runs serial handlers; its `partitioner` may be replaced before the start

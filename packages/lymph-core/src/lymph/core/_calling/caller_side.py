@@ -15,7 +15,6 @@ from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.emission import EmitFigures, EmitWork
-from lymph.core._calling.figures import CallFigures
 from lymph.core._calling.outcomes import outcome_in
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
 from lymph.core._calling.watching import WatchedChannel
@@ -113,9 +112,9 @@ class CallerSide(Componentized):
             connect_timeout=connect_timeout,
             chains=self.chains,
             recent=self.recent,
+            call_log=call_log,
         )
-        self._call_log = call_log or CallLog()
-        self._figures = CallFigures(self._call_log)
+        self._figures = self.rpc.figures
         self._calls = self.chains.of('call')
         self._builtin_calls = self.chains.of('call', builtin=True)
         self._emissions = self.chains.of('emit')
@@ -134,7 +133,6 @@ class CallerSide(Componentized):
         registry.connector = self.rpc.connect
         registry.released = self.rpc.release
         self.add_component(self.rpc)
-        self.metrics.add(self._figures)
         self.metrics.add(self.rpc)
         for backend in (registry, events):
             if not isinstance(backend, Component):
@@ -222,15 +220,14 @@ class CallerSide(Componentized):
             raise
         # inlined `CallFigures.succeeded`, since this runs for every call
         method = calls.methods.get((address, call.subject)) or calls.answered(call)
-        now = call.ended
-        seconds = now - call.deadline + call.timeout
+        ended = call.ended
+        seconds = ended - call.deadline + call.timeout
         durations = method.durations
         bucket = bisect_left(SECONDS, seconds)
-        method.ok += 1
         durations.counts[bucket] += 1
         durations.sum += seconds
-        durations.exemplars[bucket] = call.trace_id, seconds, now
-        if seconds >= self._call_log.least or _is_logged(DEBUG):
+        durations.exemplars[bucket] = call.trace_id, seconds, ended
+        if seconds >= calls.least or _is_logged(DEBUG):
             calls.log(call, 'ok', seconds)
         return result
 

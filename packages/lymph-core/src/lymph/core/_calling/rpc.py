@@ -16,10 +16,12 @@ import gevent
 from lymph.core._calling.calls import BUILTIN, Call
 from lymph.core._calling.deferring import DeferredCalls
 from lymph.core._calling.dialer import Dialer
+from lymph.core._calling.figures import CallFigures
 from lymph.core._calling.outcomes import outcome, says_idempotent
 from lymph.core._calling.reaching import Race
 from lymph.core._calling.work import TryWork
 from lymph.core._loop.current_call import current_work
+from lymph.core._monitoring.call_log import CallLog
 from lymph.core._monitoring.recent_work import LONGEST, RecentWork, WorkEntry, outcome_of
 from lymph.core._protocol.balancing import choose
 from lymph.core._protocol.retrying import RetryBudget, backoff, may_retry
@@ -64,7 +66,7 @@ class Rpc(Component):
     the hub when a connection was lost. `retries` is the default for calls whose options do not set
     it. A connection that is not up after `connect_timeout` seconds has failed; it is closed after
     `idle_timeout` seconds without a request. `chains` has the interceptors of attempts. `recent`
-    keeps what became of them.
+    keeps what became of them. `call_log` writes lines about calls.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Rpc(Component):
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         chains: Chains | None = None,
         recent: RecentWork | None = None,
+        call_log: CallLog | None = None,
     ) -> None:
         super().__init__()
         chains = chains or Chains()
@@ -86,6 +89,8 @@ class Rpc(Component):
             recent.sources.append(self._in_flight)
         self._tries = chains.of('try')
         self._builtin_tries = chains.of('try', builtin=True)
+        #: counts of calls; whoever makes one has to count it
+        self.figures = CallFigures(call_log or CallLog())
         #: runs calls in the background
         self.deferred = DeferredCalls()
         #: returns the registry; raises NotConnected after the end
@@ -94,7 +99,7 @@ class Rpc(Component):
         self._connect_timeout = connect_timeout
         self._dialer = Dialer(transport, suspect, idle_timeout, connect_timeout)
         self._new_id = id_source()
-        self._calls = self._retried = 0
+        self._retried = 0
         self._budget = RetryBudget()
         # (address, subject) of methods whose replies say that they are idempotent; the table cannot
         # outgrow the number of methods that the code of this process calls
@@ -120,7 +125,6 @@ class Rpc(Component):
         if retries is None:
             retries = self._retries
         retry = 0
-        self._calls += 1
         while True:
             try:
                 if self._tries.steps:
@@ -322,6 +326,7 @@ class Rpc(Component):
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield counts of calls and connections, as metrics."""
+        yield from self.figures
         yield 'calls.retries', self._retried, {}
         yield 'calls.passed_over', self._dialer.times_passed_over, {}
         yield from self._dialer.figures
@@ -343,7 +348,7 @@ class Rpc(Component):
         idempotent = call.options.idempotent or (call.address, call.subject) in self._idempotent
         if not may_retry(error, idempotent) or (call.exhausted and self._has_waited(call)):
             return False
-        return error.executed == 'no' or self._budget.spend(self._calls)
+        return error.executed == 'no' or self._budget.spend(self.figures.begun)
 
     def _has_waited(self, call: Call) -> bool:
         """Tell whether the call has waited about as long as a connection may take to come up.
