@@ -226,6 +226,7 @@ def test_more_work_of_the_same_kind_makes_no_more_series(
         return {
             (name, *sorted(tags.items()))
             for name, _, tags in (*read(container, caller), *caller.container.metrics)
+            if name != 'queues.oldest'  # only while an event waits
             if not name.startswith(MISSING)
         }
 
