@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lymph.web._http.framing import Framing
+from lymph.web._http.framing import Framing, whole_answer
 from lymph.web._http.opening import AnswerError, Opening
 
 
@@ -139,3 +139,45 @@ def test_status_line_always_has_its_second_space(status, line):
 def test_answer_has_exactly_one_date():
     assert framing().head().count(b'\r\nDate: ') == 1
     assert framing(fields=[('date', 'now')]).head().lower().count(b'\r\ndate: ') == 1
+
+
+ONE = ('Content-Length', '1')
+
+
+def date():
+    return 'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n'
+
+
+@pytest.mark.parametrize('status', ['200 OK', '404 Not Found', '299', '201 Gel\xf6scht'])
+@pytest.mark.parametrize('fields', [[ONE], [('X-A', 'b'), ONE, ('X-A', '\xe9'), ('X-C', '')]])
+def test_whole_answer_is_what_a_frame_makes(status, fields):
+    opening = Opening()
+    opening.start(status, fields)
+    frame = Framing(opening, 'GET', 'HTTP/1.1', None, close=False)
+    assert whole_answer(opening, b'x', date) == frame.head(date) + sent(frame, b'x')
+    assert not frame.closes
+
+
+@pytest.mark.parametrize('status', ['100 Continue', '204 No Content', '304 Not Modified'])
+def test_answer_without_a_body_is_not_a_whole_one(status):
+    opening = Opening()
+    opening.start(status, [ONE])
+    assert whole_answer(opening, b'x', date) is None
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        *([], [('Content-Length', '2')], [('Content-Length', '0')]),
+        *([ONE, ('Date', 'now')], [ONE, ('CONNECTION', 'close')], [ONE, ('te', 'trailers')]),
+        *([ONE, ('Transfer-Encoding', 'chunked')], [ONE, ('Keep-Alive', 'timeout=5')]),
+    ],
+)
+def test_answer_whose_fields_are_not_sent_as_they_are_is_not_a_whole_one(fields):
+    opening = Opening()
+    opening.start('200 OK', fields)
+    assert whole_answer(opening, b'x', date) is None
+
+
+def test_answer_that_was_not_started_is_not_a_whole_one():
+    assert whole_answer(Opening(), b'', date) is None

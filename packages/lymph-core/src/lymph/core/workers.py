@@ -118,7 +118,7 @@ class Workers:
         self._cut: set[_Worker] = set()  # whose tasks were cut short
         self._free = Event()
         self._free.set()
-        self._quiet = Event()
+        self._quiet = Event()  # cleared while somebody waits for it
         self._quiet.set()
         self._closed = False
         self._hub = gevent.get_hub()
@@ -138,8 +138,6 @@ class Workers:
         if self.running >= self._limit or self._closed:
             return False
         self.running += 1
-        if self.running == 1:
-            self._quiet.clear()
         if self.running >= self._limit:
             self._free.clear()
         while self._idle:
@@ -192,6 +190,10 @@ class Workers:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds until no task is running; return whether none is."""
+        if not self.running:
+            return True
+        if not self._closed:
+            self._quiet.clear()
         return bool(self._quiet.wait(timeout))
 
     def kill(self, timeout: float | None = None) -> int:
@@ -201,6 +203,8 @@ class Workers:
         close resources then are cut. A task that calls this method is not ended itself.
         """
         self._closed = True
+        if self.running:
+            self._quiet.clear()
         self._free.set()  # greenlets that wait in `start` raise Killed
         victims = (self._busy | set(self._idle)) - {getcurrent()}
         cut = (self._busy & victims) - self._cut
@@ -242,8 +246,9 @@ class Workers:
         if worker not in self._busy:
             return
         self._busy.discard(worker)
+        if self.running >= self._limit:
+            self._free.set()
         self.running -= 1
-        self._free.set()
         if not self.running:
             self._quiet.set()
 

@@ -22,15 +22,13 @@ RECEIVED_KEY: Final = 'lymph.received'
 def make_environ(base: dict[str, Any], head: Head, body: object) -> dict[str, Any]:
     """Return what a request says, added to a copy of `base`, which is that of its connection."""
     path = head.path
-    environ = {
-        **base,
-        **head.variables,
-        'REQUEST_METHOD': head.method,
-        'PATH_INFO': unquote(path, encoding='latin-1') if '%' in path else path,
-        'QUERY_STRING': head.query,
-        'SERVER_PROTOCOL': head.version,
-        'wsgi.input': body,
-    }
+    environ = base.copy()
+    environ.update(head.variables)
+    environ['REQUEST_METHOD'] = head.method
+    environ['PATH_INFO'] = unquote(path, encoding='latin-1') if '%' in path else path
+    environ['QUERY_STRING'] = head.query
+    environ['SERVER_PROTOCOL'] = head.version
+    environ['wsgi.input'] = body
     if head.host is not None:
         environ['HTTP_HOST'] = head.host
     return environ

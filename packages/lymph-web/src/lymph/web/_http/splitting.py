@@ -25,11 +25,11 @@ from lymph.web._http.heads import (
 
 __all__ = ['HeadSplitter']
 
-# a path, and a query if any
-_TARGET = re.compile(r'(/[\x21\x22\x24-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))?')
-# and how the request line ends, after which no other version is possible
-_END_1_1 = b' HTTP/1.1\r\n'
-_END_1_0 = b' HTTP/1.0\r\n'
+# a method, a path, and a query if any; with one space each, which httptools does not insist on
+_LINE = re.compile(
+    rb'([A-Z-]+) (/[\x21\x22\x24-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))?'
+    rb' HTTP/1\.([01])\r\n'
+)
 _METHODS = {b'GET': 'GET', b'POST': 'POST', b'HEAD': 'HEAD', b'PUT': 'PUT'}
 _KEPT = 64  # bytes of a name or a host, so that what is kept for later is small
 
@@ -41,8 +41,6 @@ class _Pieces:
         self.fields: dict[bytes, bytes] = {}
         # a C function: a call for each field would be a third of the time
         self.on_header = self.fields.__setitem__
-        self.url: list[bytes] = []
-        self.on_url = self.url.append
 
 
 class HeadSplitter:
@@ -62,12 +60,11 @@ class HeadSplitter:
         self._parser = None  # until it is known that it expects another head
         try:
             parser.feed_data(data)
-            head = self._ordinary(parser, data)
+            head = self._ordinary(data)
         except (HttpParserError, HttpParserUpgrade):
             head = None
         finally:
             received.fields.clear()
-            received.url.clear()
         if head is None:
             return parse_head(data[:-2], self._max_fields)
         # after others, it expects a body or nothing
@@ -75,27 +72,21 @@ class HeadSplitter:
             self._parser = parser
         return head
 
-    def _ordinary(self, parser: HttpRequestParser, data: bytes) -> Head | None:
+    def _ordinary(self, data: bytes) -> Head | None:
         """Return what a head says; None for those that `parse_head` has to look at."""
-        received = self._received
-        url = received.url[0]
-        method = parser.get_method()
-        at = len(method) + 1
-        is_1_1 = data.startswith(_END_1_1, at + len(url))
-        target = _TARGET.fullmatch(url.decode('latin-1'))
+        fields = self._received.fields
+        line = _LINE.match(data)
         if (
-            target is None
-            # one space each, which httptools does not insist on
-            or not data.startswith(url, at)
-            or not (is_1_1 or data.startswith(_END_1_0, at + len(url)))
+            line is None
             # repeated fields, and whatever may have been read as part of another line
-            or len(received.fields) != data.count(b'\n') - 2
-            or len(received.fields) > self._max_fields
+            or len(fields) != data.count(b'\n') - 2
+            or len(fields) > self._max_fields
         ):
             return None
-        path, query = target.groups('')
+        method, path, query, minor = line.groups(b'')
+        is_1_1 = minor == b'1'
         variables: dict[str, str] = {}
-        for name, value in received.fields.items():
+        for name, value in fields.items():
             if len(name) > _KEPT:
                 return None
             key = _key(name)
@@ -110,8 +101,8 @@ class HeadSplitter:
         connection = variables.get('HTTP_CONNECTION')
         head = Head(
             _METHODS.get(method) or method.decode('latin-1'),
-            path,
-            query,
+            path.decode('ascii'),
+            query.decode('ascii') if query else '',
             version,
             variables,
             host,

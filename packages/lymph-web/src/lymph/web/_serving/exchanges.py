@@ -16,7 +16,7 @@ from lymph.web._answering.faults import AnswerAborted, ClientGone, ErrorAnswers
 from lymph.web._http.bodies import Body
 from lymph.web._http.environs import LINK_KEY, make_environ
 from lymph.web._http.files import FileBody, Region
-from lymph.web._http.framing import Framing
+from lymph.web._http.framing import SENT_WHOLE, Framing, whole_answer
 from lymph.web._http.heads import Head
 from lymph.web._http.limits import Limits
 from lymph.web._http.opening import AnswerError, Opening, check_part, parts_of
@@ -30,6 +30,7 @@ __all__ = ['Exchange', 'ExchangeHost']
 _TOGETHER = 64 * 1024  # bytes that are sent in one piece; more is not worth a copy
 _REQUEST_KEY = 'werkzeug.request'  # where werkzeug's Request puts itself
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
+_NOT_STARTED = Opening()  # of all answers that have not begun; never started itself
 
 
 class ExchangeHost(Protocol):
@@ -60,7 +61,7 @@ class Exchange:
         self._head = head
         self._host = host
         self._failed = self._ended = False
-        self._opening = Opening()
+        self._opening = _NOT_STARTED
         self._framing: Framing | None = None  # None until the head is sent
         self._length: int | None = None
         self._body: Body | None = None
@@ -95,7 +96,7 @@ class Exchange:
                     return False
                 return not self._framing.closes
             self._failed = True
-            self._opening, self._length = Opening(), None
+            self._opening, self._length = _NOT_STARTED, None
             self._run(self._host.faults.answer(error, self.environ))
         finally:
             self._ended = True
@@ -105,6 +106,8 @@ class Exchange:
 
     def _run(self, application: WSGIApplication) -> None:
         result = application(self.environ, self._start_response)
+        if type(result) is list and len(result) == 1 and self._send_whole(result[0]):
+            return  # as nearly all answers
         try:
             self._send_body(result)
         finally:
@@ -113,6 +116,8 @@ class Exchange:
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
+        if self._opening is _NOT_STARTED:
+            self._opening = Opening()
         self._opening.start(status, headers, exc_info)
         return self._write_part
 
@@ -130,6 +135,26 @@ class Exchange:
         if self._ended:
             raise AnswerError('expected no more of an answer that has ended')
         self._write(check_part(data))
+
+    def _send_whole(self, data: object) -> bool:
+        """Send an ordinary answer whose whole body is `data`; return False for others."""
+        head = self._head
+        if (
+            type(data) is not bytes
+            or len(data) > _TOGETHER
+            or self._framing is not None
+            or head.version != 'HTTP/1.1'
+            or head.method == 'HEAD'
+            or self._closes()
+        ):
+            return False
+        answer = whole_answer(self._opening, data, self._host.date)
+        if answer is None:
+            return False
+        self._opening.sent = True
+        self._framing, self._ended = SENT_WHOLE, True
+        self._link.send(answer)
+        return True
 
     def _send_body(self, result: Iterable[bytes]) -> None:
         kind = type(result)
@@ -177,14 +202,18 @@ class Exchange:
     def _begin(self) -> Framing:
         """Decide how the answer is framed."""
         self._opening.send()
-        head, body = self._head, self._body
-        close = (
+        head = self._head
+        return Framing(self._opening, head.method, head.version, self._length, self._closes())
+
+    def _closes(self) -> bool:
+        """Tell whether the connection has to close after this answer."""
+        body = self._body
+        return (
             self._failed
-            or not head.keep_alive
+            or not self._head.keep_alive
             or self._host.closing
             or (body is not None and body.abandoned)
         )
-        return Framing(self._opening, head.method, head.version, self._length, close)
 
     def _send_file(self, region: Region) -> None:
         """Send what is left of a regular file, without reading it."""

@@ -185,14 +185,23 @@ class HttpLink(WritingLink):
         else:
             self._host.idle.pop(self, None)
         patience = self.connection.patience
-        self._expire_at(NEVER if patience is None else time.monotonic() + patience)
+        deadline = NEVER if patience is None else time.monotonic() + patience
+        if deadline < self._due:
+            self._expire_at(deadline)
+        else:
+            self._deadline = deadline  # found out when the timer looks
 
     def answered(self, reusable: bool) -> None:
         """Go on after an answer; `reusable` tells whether another one can follow it."""
         if self.closed:
             return
-        self.connection.answered(reusable and self._broken is None)
-        self._follow()
+        connection = self.connection
+        connection.answered(reusable and self._broken is None)
+        if connection.state is IDLE and not (connection.buffer or self._paused):
+            self._state = IDLE  # as nearly always; `_follow` does the same
+            self._rest()
+        else:
+            self._follow()
 
     def stop(self, patient: bool) -> None:
         """Close if no request is under way; with `patient`, not before the first request."""
