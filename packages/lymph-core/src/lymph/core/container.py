@@ -422,7 +422,7 @@ class ServiceContainer(CallerSide):
             'identity': self.identity,
             'has_started': lambda: self._has_started,
             'draining': lambda: self.draining,
-            'backends': {'registry': self._registry, 'events': self._events},
+            'backends': {'registry': self._registry, 'broker': self._events},
             'metrics': self.metrics,
             'spawn': self.spawn,
         }

@@ -103,7 +103,7 @@ def test_details_are_shown_as_text_and_as_json(container):
     assert '[+] the loop answers' in get(container, '/readyz?verbose')[1]
     found = json.loads(get(container, '/readyz', Accept='application/json')[1])
     assert [check['name'] for check in found['checks']] == [
-        *('start', 'stop', 'loop', 'registry', 'events')
+        *('start', 'stop', 'loop', 'registry', 'broker')
     ]
 
 
@@ -220,7 +220,7 @@ def test_an_instance_without_its_servers_is_not_ready_when_that_lasts(world, mon
     state = state._replace(since=time.time() - 6)
     status, text = get(container, '/readyz')
     assert status == 503
-    assert text.startswith('registry: the server at zk:2181 has been away for 6.')
+    assert text.startswith('registry: zk:2181 has not been reached for 6.')
 
     def broken():
         raise KeyError('no state')

@@ -62,19 +62,19 @@ def test_the_start_is_over_once_it_is_complete(facts, lines):
         ({'connections': {'registry': ConnectionState(False, 970.0)}}, ['ok']),
         (
             {'connections': {'registry': ConnectionState(False, 969.0, 2, 'a:2181', 'refused')}},
-            ['registry: the server at a:2181 has been away for 31.0 s: refused'],
+            ['registry: a:2181 has not been reached for 31.0 s: refused'],
         ),
         (
-            {'connections': {'events': ConnectionState(False, 969.0, reason='bad\nline')}},
-            ['events: the server has been away for 31.0 s: bad\\nline'],
+            {'connections': {'broker': ConnectionState(False, 969.0, reason='bad\nline')}},
+            ['broker: the server has not been reached for 31.0 s: bad\\nline'],
         ),
         (
-            {'connections': {'events': 'KeyError: 1'}},
-            ['events: its state is unknown: KeyError: 1'],
+            {'connections': {'broker': 'KeyError: 1'}},
+            ['broker: its state is unknown: KeyError: 1'],
         ),
         (
-            {'has_started': False, 'connections': {'events': ConnectionState(False, 0.0)}},
-            ['starting', 'events: the server has been away for 1000.0 s'],
+            {'has_started': False, 'connections': {'broker': ConnectionState(False, 0.0)}},
+            ['starting', 'broker: the server has not been reached for 1000.0 s'],
         ),
     ],
 )
@@ -89,15 +89,15 @@ def test_away_0_allows_no_moment_without_the_server():
 
 def test_details_have_all_checks():
     gone = ConnectionState(False, 990.0, 0, 'a:2181', 'refused')
-    assert text_of(readiness(connections={'registry': gone, 'events': None}), verbose=True) == (
+    assert text_of(readiness(connections={'registry': gone, 'broker': None}), verbose=True) == (
         200,
         [
             'ok',
             '[+] the instance has started',
             '[+] the instance is not stopping',
             '[+] the loop answers',
-            '[+] registry: the server at a:2181 has been away for 10.0 s: refused',
-            '[+] events: needs no server',
+            '[+] registry: a:2181 has not been reached for 10.0 s: refused',
+            '[+] broker: there is no server',
         ],
     )
     assert '[-] starting' in text_of(readiness(has_started=False), verbose=True)[1]
@@ -116,7 +116,7 @@ def test_json_has_the_facts():
     assert by_name['registry'] == {
         'name': 'registry',
         'ok': False,
-        'text': 'registry: the server at a:2181 has been away for 100.0 s: refused',
+        'text': 'registry: a:2181 has not been reached for 100.0 s: refused',
         'connected': False,
         'since': 900.0,
         'reconnects': 1,

@@ -77,18 +77,18 @@ def _connection(
     name: str, state: ConnectionState | str | None, away: float, now: float
 ) -> ProbeCheck:
     if state is None:
-        return ProbeCheck(name, True, f'{name}: needs no server')
+        return ProbeCheck(name, True, f'{name}: there is no server')
     if isinstance(state, str):
         return ProbeCheck(
             name, False, f'{name}: its state is unknown: {printable(state, _LONGEST)}'
         )
-    server = f' at {printable(state.server, _LONGEST)}' if state.server else ''
+    server = printable(state.server, _LONGEST)
     facts = state._asdict()
     if state.connected:
-        return ProbeCheck(name, True, f'{name}: connected{server}', facts)
+        return ProbeCheck(name, True, f'{name}: {server or "the server"} is reached', facts)
     gone = max(0.0, now - state.since)
     reason = f': {printable(state.reason, _LONGEST)}' if state.reason else ''
-    text = f'{name}: the server{server} has been away for {gone:.1f} s{reason}'
+    text = f'{name}: {server or "the server"} has not been reached for {gone:.1f} s{reason}'
     return ProbeCheck(name, gone <= away, text, facts)
 
 

@@ -25,7 +25,7 @@ class Connected(Protocol):
 class OperationsSources(NamedTuple):
     """The parts of a container that the port reads; all but `metrics` in its native thread.
 
-    `backends` are the registry and the event system by name. `spawn` starts a greenlet.
+    `backends` are the registry and the broker by name. `spawn` starts a greenlet.
     """
 
     identity: str
