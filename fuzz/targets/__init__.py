@@ -11,6 +11,7 @@ from fuzz.targets.configuration import ConfigurationFiles
 from fuzz.targets.event_files import EventFiles
 from fuzz.targets.gateway import GatewayClients
 from fuzz.targets.http import Http
+from fuzz.targets.operations import OperationsClients
 from fuzz.targets.peers import Bytes, Messages, MessagesOverZeromq, OverZeromq
 from fuzz.targets.registries import Embedded, Static, Zookeeper
 from fuzz.targets.replies import Replies
@@ -41,6 +42,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     'replies': Replies,
     'http': Http,
     'gateway': GatewayClients,
+    'operations': OperationsClients,
     'configuration': ConfigurationFiles,
     'registry-embedded': Embedded,
     'registry-zookeeper': Zookeeper,
