@@ -17,9 +17,38 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
+from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.metrics import Sample
 
 __all__ = ['AnswerCounts', 'HttpFigures', 'Serving']
+
+describe(
+    'http.answered',
+    'counter',
+    'Answers to HTTP requests that have begun, without those to health checks.',
+    tags=('interface', 'status'),
+)
+describe(
+    'http.seconds',
+    'counter',
+    'Time from the arrival of these requests to the beginning of their answers.',
+    unit='seconds',
+    tags=('interface',),
+)
+describe('http.running', 'gauge', 'Requests that are being answered.', tags=('interface',))
+describe(
+    'http.waiting',
+    'gauge',
+    'Requests that wait for a place of `wsgi_pool_size`.',
+    tags=('interface',),
+)
+describe(
+    'http.refused',
+    'counter',
+    'Requests that got 503 because there was no place.',
+    tags=('interface',),
+)
+describe('http.connections', 'gauge', 'Connections of HTTP clients.', tags=('interface',))
 
 
 class AnswerCounts:
