@@ -53,11 +53,16 @@ class TestZookeeperPartitioner(PartitionerContract):
             self.join(cut, 'a')
             self.join(self.start(), 'b')
             self.eventually_divided('a', 'b')
+            state = cut.connection_state()
+            assert (state.connected, state.server) == (True, proxy.address)
             proxy.refuse()
             proxy.cut()
+            eventually(lambda: not cut.connection_state().connected)
             self.eventually_divided('b')
             proxy.heal()
             self.eventually_divided('a', 'b')
+            state = cut.connection_state()
+            assert (state.connected, state.reconnects, state.reason) == (True, 1, '')
 
 
 def end_session(server, registry):

@@ -27,6 +27,12 @@ from lymph.services.node._fleet.socket_definitions import SocketDefinition
             'a.yml:1: container.log_endpoint',
         ),
         (
+            {'a.yml': 'container: {monitoring_endpoint: "tcp://127.0.0.1:4127"}'},
+            'lymph instance --config=a.yml',
+            4127,
+            'a.yml:1: container.monitoring_endpoint',
+        ),
+        (
             {'a.yml': 'container: {port: $(var.port)}', 'v.yml': 'port: 4125'},
             'lymph --vars=v.yml instance -ca.yml',
             4125,

@@ -146,9 +146,9 @@ class ServiceContainer(CallerSide):
         self.metrics.add(ProcessMetrics(lambda: len(self.pool) + self.workers.greenlets))
         #: the states of the connections of the backends
         self.backend_states = BackendStates(
-            registry=lambda: self._registry,
-            broker=lambda: self._events_if_made,
-            partitioner=lambda: self.serial_events.partitioner,
+            registry=lambda: self._in_use(self._registry),
+            broker=lambda: self._in_use(self._made_events),
+            partitioner=lambda: self.serial_events.started_partitioner,
         )
         self.metrics.add(self.backend_states)
         self.metrics.add(

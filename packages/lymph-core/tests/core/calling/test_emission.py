@@ -92,6 +92,13 @@ def test_failure_without_a_connection_is_told_apart(emitted, system, connected, 
     assert counts(emitted, 'events.emit_failed') == {reason: 1}
 
 
+def test_event_system_that_cannot_tell_its_state_does_not_hide_the_failure(emitted, system):
+    system.outcome, system.connection_state = EmitFailure('no'), None  # which cannot be called
+    with pytest.raises(EmitFailure):
+        emitted.emit(system, Event('order.placed'), 0)
+    assert counts(emitted, 'events.emit_failed') == {'not_confirmed': 1}
+
+
 def test_invalid_trace_id_is_no_exemplar(emitted, system):
     emitted.emit(system, Event('order.placed', headers={'trace_id': 'not valid'}), 0)
     assert not any(value.exemplar for _, value, tags in emitted if 'le' in tags)

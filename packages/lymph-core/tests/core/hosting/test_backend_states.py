@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import lymph
 from lymph.client import Client
 from lymph.config import Configuration
 from lymph.core.monitoring.connection_states import ConnectionTracker
+from lymph.patterns.serial_events import serial_event
 
 BACKENDS = ['registry', 'broker', 'partitioner']
 
@@ -22,9 +24,15 @@ def status(container):
     return {name: found[name] for name in BACKENDS}
 
 
+class Shop(lymph.Interface):
+    @serial_event('paid', partition_count=1, key=lambda self, event: event['key'])
+    def on_paid(self, event):
+        pass
+
+
 @pytest.fixture
 def container(world):
-    return world.container()
+    return world.container((Shop, 'shop'))
 
 
 @pytest.fixture
@@ -78,6 +86,26 @@ def test_backend_that_cannot_tell_its_state_does_not_affect_the_others(
         assert figures(container)['broker.connected'] == 1
         assert status(container)['registry'] is None
     assert len([r for r in caplog.records if 'cannot tell its state' in r.getMessage()]) == 1
+
+
+def test_backends_of_a_client_have_a_state_once_they_are_used(monkeypatch, tmp_path):
+    monkeypatch.setenv('LYMPH_STATE_DIR', str(tmp_path))
+    with Client.from_config(Configuration({})) as client:
+        states = client.container.backend_states
+        assert (states.state('registry'), states.state('broker')) == (None, None)
+        client.container.discover()
+        assert states.state('registry').connected
+        client.emit('order.placed')
+        assert states.state('broker').connected
+        assert 'broker.connected' in {name for name, _, _ in client.container.metrics}
+
+
+def test_partitioner_has_a_state_only_where_handlers_need_it(world, monkeypatch):
+    container = world.container()
+    tracker = ConnectionTracker()
+    partitioner = container.serial_events.partitioner
+    monkeypatch.setattr(partitioner, 'connection_state', lambda: tracker.state)
+    assert status(container)['partitioner'] is None
 
 
 def test_states_of_a_client_that_emits_nothing_make_no_event_system(monkeypatch, tmp_path):

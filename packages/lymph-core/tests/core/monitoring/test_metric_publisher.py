@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -55,8 +56,9 @@ def subscribe() -> Iterator[Callable[..., Any]]:
     """Return plain sockets that are connected to an endpoint and subscribe to topics."""
     context = zmq.green.Context()
 
-    def subscribe(endpoint: str, *topics: bytes, kind: int = zmq.SUB) -> Any:
+    def subscribe(endpoint: str, *topics: bytes, kind: int = zmq.SUB, ahead: int = 1000) -> Any:
         made = context.socket(kind)
+        made.set(zmq.RCVHWM, ahead)
         for topic in topics:
             made.set(zmq.SUBSCRIBE, topic)
         made.connect(endpoint)
@@ -126,14 +128,19 @@ def test_flood_of_subscriptions_and_of_other_messages_does_no_harm(
     assert publisher._wanted == {TOPIC}
 
 
-def test_subscriber_that_does_not_read_delays_nobody(
+def test_subscriber_that_does_not_read_delays_nobody_and_costs_bounded_memory(
     publisher: MetricPublisher, subscribe: Callable[..., Any]
 ) -> None:
-    slow = subscribe(publisher.endpoint, TOPIC)
-    read(slow)
+    publisher._metrics = Gauge('big', 1.0, {'text': 'x' * 1_000_000})
+    slow = subscribe(publisher.endpoint, TOPIC, ahead=1)
     ready = subscribe(publisher.endpoint, TOPIC)
-    numbers = [read(ready)['number'] for _ in range(50)]
-    assert numbers == list(range(numbers[0], numbers[0] + 50))
+    read(slow)
+    for _ in range(20):
+        read(ready)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    numbers = [read(ready)['number'] for _ in range(80)]  # 80 MB
+    assert numbers == list(range(numbers[0], numbers[0] + 80))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB
 
 
 def test_metrics_that_cannot_be_packed_are_logged_once_and_come_later(
@@ -272,6 +279,18 @@ def test_container_publishes_its_metrics_and_registers_where(
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections linger
         port = int(instance.monitoring_endpoint.rpartition(':')[2])
         free.bind(('127.0.0.1', port))  # it is closed
+
+
+def test_unix_socket_is_announced_by_its_path(tmp_path: Any, subscribe: Callable[..., Any]) -> None:
+    endpoint = f'ipc://{tmp_path}/metrics'
+    container = make(monitoring_endpoint=endpoint)
+    container.start()
+    try:
+        [(_, instance)] = container.registered
+        assert instance.monitoring_endpoint == endpoint
+        assert read(subscribe(endpoint, TOPIC))['identity'] == container.identity
+    finally:
+        container.stop()
 
 
 def test_container_without_the_setting_publishes_nothing() -> None:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ['CallerSide']
 
+B = TypeVar('B', bound=Component)
 R = TypeVar('R')
 
 _is_logged = call_logger.isEnabledFor
@@ -166,11 +167,10 @@ class CallerSide(Componentized):
             self._made_events.parent = self
         return self._made_events
 
-    @property
-    def _events_if_made(self) -> BaseEventSystem | None:
-        """The event system, unless nobody has needed it yet."""
-        made = self._made_events
-        return made if isinstance(made, BaseEventSystem) else None
+    def _in_use(self, backend: B | Callable[[], B]) -> B | None:
+        """Return a backend, None if it is started on demand and nobody has needed it yet."""
+        unused = self._on_demand and backend not in self.components
+        return None if unused or not isinstance(backend, Component) else backend
 
     def add_component(self, component: Component) -> None:
         """Add a component; see `Componentized.add_component`."""

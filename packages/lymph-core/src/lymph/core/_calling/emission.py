@@ -138,10 +138,17 @@ class EmitFigures:
 
 def _reason(error: BaseException, events: BaseEventSystem) -> str:
     if isinstance(error, EmitFailure):
-        state = events.connection_state()
-        return 'not_confirmed' if state is None or state.connected else 'unreachable'
+        return 'not_confirmed' if _is_reached(events) else 'unreachable'
     if isinstance(error, EventTooLarge):
         return 'too_large'
     if isinstance(error, (SerializationError, ValueError, TypeError)):
         return 'invalid'
     return _OTHER if isinstance(error, Exception) else 'cancelled'
+
+
+def _is_reached(events: BaseEventSystem) -> bool:
+    try:
+        state = events.connection_state()
+    except Exception:  # noqa: BLE001 - somebody else's code; the emitter gets the first error
+        return True
+    return state is None or state.connected

@@ -31,6 +31,11 @@ class SerialEvents(Component):
         self._host = host
         self._started = False
 
+    @property
+    def started_partitioner(self) -> Partitioner | None:
+        """The partitioner; None unless there are handlers that need it."""
+        return self.partitioner if self._started else None
+
     def queues(self, interfaces: Iterable[Any]) -> list[Subscription]:
         """Return the queues to be declared before the handlers of these interfaces are run."""
         found = _declarations(interfaces)
