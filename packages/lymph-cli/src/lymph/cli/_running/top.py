@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 import gevent
+from gevent.event import Event
 
 from lymph.cli._running.asking import open_client
 from lymph.cli._top.columns import COLUMNS
@@ -114,6 +115,7 @@ def _watch(
     client: Client, names: Sequence[str], interval: float, view: TopView, color: bool
 ) -> None:
     snapshot: Snapshot | None = None
+    changed = Event()
 
     def poll() -> None:
         nonlocal snapshot
@@ -122,28 +124,28 @@ def _watch(
                 began = time.monotonic()
                 if not view.paused:
                     snapshot = queues_of(overview.poll(), names)
-                    screen.changed.set()
+                    changed.set()
                 gevent.sleep(max(interval - (time.monotonic() - began), _LEAST))
 
-    with _quiet_console(), Screen(color) as screen:
-        polling = gevent.spawn(poll)
-        # what ends it is raised here, once the terminal is as it was
-        polling.link_exception(lambda _: screen.changed.set())
-        try:
+    polling = gevent.spawn(poll)
+    # what ends it is raised below, once the terminal is as it was
+    polling.link_exception(lambda _: changed.set())
+    try:
+        with _quiet_console(), Screen(color, changed) as screen:
             while not view.ended:
-                screen.changed.clear()
+                changed.clear()
                 shown = frame(snapshot, view, screen.size, interval)
                 screen.draw(shown.lines)
                 gevent.sleep(_PAUSE)
-                screen.changed.wait()
+                changed.wait()
                 if polling.ready():
                     polling.get()
                 for key in screen.pressed():
                     view.press(key, shown.listing)
                     # the next key is about the rows that this one has led to
                     shown = frame(snapshot, view, screen.size, interval)
-        finally:
-            polling.kill()
+    finally:
+        polling.kill()  # the terminal does not wait for this
 
 
 @contextmanager

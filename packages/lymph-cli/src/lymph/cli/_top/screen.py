@@ -30,9 +30,10 @@ _READABLE: Final = 1  # as gevent's loop calls it
 _ESCAPE_DELAY: Final = 0.05  # seconds after which ESC was the key, not the beginning of a sequence
 _MOST_KEYS: Final = 1000
 
-# the other screen, cleared; no cursor; no line breaks at the margin
+# the other screen, cleared; no cursor; no line breaks at the margin. A terminal without another
+# screen goes on below the last line.
 _ENTER: Final = '\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J'
-_LEAVE: Final = '\x1b[?7h\x1b[?25h\x1b[?1049l'
+_LEAVE: Final = '\n\x1b[?7h\x1b[?25h\x1b[?1049l'
 # what is between them is shown at once, by terminals that know this
 _BEGIN: Final = '\x1b[?2026h\x1b[H'
 _END: Final = '\x1b[J\x1b[?2026l'
@@ -59,8 +60,8 @@ class Screen:
     `changed` is set when a key was pressed, the size has changed, or all has to be drawn again.
     """
 
-    def __init__(self, color: bool) -> None:
-        self.changed = Event()
+    def __init__(self, color: bool, changed: Event) -> None:
+        self.changed = changed
         self._color = color
         self._keys: list[str] = []
         self._reader = KeyReader()

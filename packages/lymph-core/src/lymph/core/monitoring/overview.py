@@ -22,7 +22,7 @@ for it again, until it answers. Instances of older versions of lymph have fewer 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -63,6 +63,7 @@ __all__ = [
 
 _TIMEOUT: Final = 2.0
 _MOST: Final = 5_000
+_TURN: Final = 0.01  # seconds of work before others run
 _PATIENCE: Final = 1.0  # seconds that a poll waits for the registry and for the event system
 
 
@@ -132,14 +133,10 @@ class Overview:
         queues = None if self._queues is None else self._queues.wait(_PATIENCE)
         now, at, before = time.monotonic(), time.time(), self._polled
         self._polled = now
-        services = []
-        for name, found in directory.items():
-            services.append(service_state(name, found, heard))
-            gevent.sleep(0)  # others run in between: there may be thousands
         return Snapshot(
             at,
             None if before is None else now - before,
-            tuple(services),
+            tuple(_states(directory, heard)),
             _measured_queues(heard.values()) if queues is None else queues,
             self._registry_state(heard.values()),
             self._broker_state(heard.values()),
@@ -196,6 +193,16 @@ class Overview:
             return backend_state('broker', '', None, problem, heard)
         name = type(events).__name__
         return backend_state('broker', name, events.connection_state(), problem, heard)
+
+
+def _states(directory: Directory, heard: Mapping[str, Heard]) -> Iterator[ServiceState]:
+    """Yield the states of all services; others run in between, since there may be thousands."""
+    began = time.monotonic()
+    for name, found in directory.items():
+        yield service_state(name, found, heard)
+        if time.monotonic() - began > _TURN:
+            gevent.sleep(0)
+            began = time.monotonic()
 
 
 def _endpoints(directory: Directory) -> list[str]:
