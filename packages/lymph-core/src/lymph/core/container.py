@@ -132,7 +132,7 @@ class ServiceContainer(CallerSide):
         self._transport = transport
         self._operator_endpoints = OperatorEndpoints(self.identity, self._names, self.metrics)
         self._advertising = self._advertised(registry.beyond_host)
-        self._methods = MethodTable(self.chains, self.recent.add)
+        self._methods = MethodTable(self.chains, self.recent)
         self._server = RequestServer(self._methods, self.workers, self.error_hook, self._call_log)
         self.recent.sources.append(self._server.in_progress)
         self._registrations = Registrations(registry, worker)

@@ -221,17 +221,38 @@ def test_instance_that_does_not_answer_is_named(world, client):
 
 
 def test_ring_forgets_the_oldest_and_tells_how_far_it_reaches(world):
-    stock = world.container((Stock, 'stock'), trace_keep=2)
+    mail = world.container((Mail, 'mail'), trace_keep=2)
     client = world.container()
     assert find_trace(client, ID).sources[0].since is None
     for _ in range(3):
-        with pytest.raises(RemoteError.KeyError):
-            client.request(stock.endpoint, 'stock.take', {'item': 'pear'}, trace_id=ID)
+        client.request(mail.endpoint, 'mail.send', trace_id=ID)
     found = find_trace(client, ID)
-    assert len(found.units) == 2
-    assert (found.sources[0].keep, found.sources[0].since) == (2, pytest.approx(
-        found.units[0].started, abs=1
-    ))  # fmt: skip
+    (source,) = found.sources
+    assert (len(found.units), source.keep) == (2, 2)
+    assert source.since == pytest.approx(found.units[0].started, abs=1)
+
+
+def test_failure_is_still_known_however_many_calls_succeed_after_it(world):
+    world.container((Stock, 'stock'), (Mail, 'mail'), trace_keep=4)
+    client = world.container()
+    with pytest.raises(RemoteError.KeyError):
+        client.request('stock', 'stock.take', {'item': 'pear'}, trace_id=ID)
+    for _ in range(10):
+        client.request('mail', 'mail.send')
+    assert [row[2:4] for row in rows(find_trace(client, ID))] == [('stock.take', 'KeyError')]
+    assert [each.trace_id for each in latest_traces(client, failed=True).traces] == [ID]
+
+
+def test_event_that_is_given_up_says_so(world):
+    class Once(lymph.Interface):
+        @lymph.event('once')
+        def on_once(self, event):
+            raise OSError
+
+    once = world.container((Once, 'once'))
+    trace.set_id(ID)
+    once.interfaces[0].emit('once')
+    assert rows(known(once, 2))[1] == (1, 'event', 'once.on_once', 'OSError, given up', 1)
 
 
 def test_with_a_keep_of_0_nothing_is_kept(world):
@@ -253,7 +274,7 @@ def test_answer_is_bounded_and_keeps_what_failed(world):
     for number in range(700):
         failed = 'KeyError' if number > 690 else 'ok'
         entry = 'rpc', ID, b'%d' % number, None, 'stock.take', '', float(number), 0.1, failed, 1
-        container.recent.add(entry)
+        container.recent.put(entry)
     answer = world.container().request('stock', 'lymph.trace', {'id': ID})
     assert (len(answer['entries']), answer['left_out']) == (500, 200)
     assert sum(not entry['ok'] for entry in answer['entries']) == 9

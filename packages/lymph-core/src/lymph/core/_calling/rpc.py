@@ -84,7 +84,7 @@ class Rpc(Component):
     ) -> None:
         super().__init__()
         chains = chains or Chains()
-        self._keep = None if recent is None else recent.add
+        self._recent = recent if recent is not None and recent.keep else None
         if recent is not None:
             recent.sources.append(self._in_flight)
         self._tries = chains.of('try')
@@ -174,11 +174,13 @@ class Rpc(Component):
             self.keep_attempt(call, id, parent, started, outcome_of(error), number)
             raise
         call.ended = ended = monotonic()
-        keep = self._keep
-        if keep is not None:  # inlined `keep_attempt`, since this runs for every call
+        recent = self._recent
+        if recent is not None:  # inlined `keep_attempt`, since this runs for every call
             seconds = ended - started
             peer, name = call.tried[-1] if call.tried else call.address, call.subject
-            keep(('call', call.trace_id, id, parent, name, peer, started, seconds, 'ok', number))
+            recent.add(
+                ('call', call.trace_id, id, parent, name, peer, started, seconds, 'ok', number)
+            )
         return result
 
     def keep_attempt(
@@ -191,11 +193,11 @@ class Rpc(Component):
         number: int = 1,
     ) -> None:
         """Keep what became of an attempt; `id` is that of its request, None if none was sent."""
-        if self._keep is not None:
+        if self._recent is not None:
             seconds = monotonic() - started
             peer = call.tried[-1] if call.tried else call.address[:LONGEST]
             about = 'call', call.trace_id, id, parent, call.subject[:LONGEST], peer
-            self._keep((*about, started, seconds, outcome, number))
+            self._recent.put((*about, started, seconds, outcome, number))
 
     def _in_flight(self) -> Iterator[WorkEntry]:
         """Yield the attempts that wait for an answer, for `RecentWork`."""

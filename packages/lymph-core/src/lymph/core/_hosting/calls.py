@@ -113,8 +113,9 @@ def run_call(
         durations.counts[bucket] += 1
         durations.sum += seconds
         durations.exemplars[bucket] = trace_id, seconds, now
-        keep = method.keep
-        if keep is not None:
+        recent = method.recent
+        if recent is not None:
+            keep = recent.add if ended == 'ok' else recent.put
             id, peer = channel.message.id, channel.peer
             keep(('rpc', trace_id, id, None, method.subject, peer, started, seconds, ended, 1))
         if seconds >= call_log.least or _is_logged(DEBUG):

@@ -11,7 +11,7 @@ from lymph.config.printable import QUOTED, printable, quoted
 from lymph.config.suggestions import close_name
 from lymph.core._declaring.binding import bound
 from lymph.core._declaring.declarations import RpcDeclaration
-from lymph.core._monitoring.recent_work import WorkEntry
+from lymph.core._monitoring.recent_work import RecentWork
 from lymph.core._typing.plans import CallPlan
 from lymph.core._work.chains import Chain, Chains
 from lymph.core.interfaces import Interface
@@ -76,8 +76,7 @@ class HostedMethod:
     chain: Chain = field(default_factory=Chain)  # what surrounds its calls
     plan: CallPlan | None = None  # how its arguments are checked; None: they are not
     vital: bool = False  # answered even when the container is full, starting or stopping
-    #: adds a call to the recent work of the process; None: it is not kept
-    keep: Callable[[WorkEntry], object] | None = None
+    recent: RecentWork | None = None  # keeps what became of calls; None: nothing does
     cancellable: bool = False  # whether a call that nobody waits for is cancelled
     running: int = 0
     handled: int = 0
@@ -111,9 +110,9 @@ class MethodTable:
     process of its own.
     """
 
-    def __init__(self, chains: Chains, keep: Callable[[WorkEntry], object] | None = None) -> None:
+    def __init__(self, chains: Chains, recent: RecentWork | None = None) -> None:
         self._chains = chains
-        self._keep = keep
+        self._recent = recent if recent is not None and recent.keep else None
         self.interfaces: dict[tuple[str, Version | None], Interface] = {}
         self._methods: dict[tuple[str, Version | None, str], HostedMethod] = {}
         # Results of earlier searches, by subject and wanted version: the one method that serves the
@@ -145,7 +144,7 @@ class MethodTable:
                 self._chains.of('rpc', interface, vital),
                 declaration.types.plan(type(interface), name),
                 vital,
-                None if vital else self._keep,  # operators ask often, and look for other calls
+                None if vital else self._recent,  # operators ask often, and look for other calls
                 cancellable,
             )
         for table in (self._found, self._turns, self._taking_turns):

@@ -15,7 +15,7 @@ from lymph.core._declaring.tasks import Task
 from lymph.core._hosting.handler_figures import HandlerStats
 from lymph.core._loop import deadlines
 from lymph.core._loop.current_call import set_current_work
-from lymph.core._monitoring.recent_work import RecentWork
+from lymph.core._monitoring.recent_work import GIVEN_UP, RecentWork
 from lymph.core._typing.misfits import Misfit
 from lymph.core._typing.plans import CallPlan, EventTypes
 from lymph.core._work.chains import Chain, Chains, surround
@@ -234,8 +234,10 @@ def hosted(
         except BaseException as error:
             outcome = error_name(error)
             stats.failed += 1
-            if subscription.once and _failed_for_good(subscription, event, error):
-                ended()
+            if _failed_for_good(subscription, event, error):
+                outcome += GIVEN_UP
+                if subscription.once:
+                    ended()
             raise
         finally:
             stats.running -= 1

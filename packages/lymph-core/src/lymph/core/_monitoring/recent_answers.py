@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lymph.core._monitoring.recent_work import RecentWork, WorkEntry, text_of
+from lymph.core._monitoring.recent_work import RecentWork, WorkEntry, has_failed, text_of
 
 __all__ = ['entries_of_trace', 'latest_traces', 'reach']
 
@@ -24,7 +24,7 @@ def entries_of_trace(recent: RecentWork, trace_id: str) -> dict[str, Any]:
     found = sorted(recent.of(trace_id), key=_started)
     kept = found
     if len(found) > MOST_ENTRIES:
-        kept = sorted(sorted(found, key=_is_good)[:MOST_ENTRIES], key=_started)
+        kept = sorted(sorted(found, key=_has_gone_well)[:MOST_ENTRIES], key=_started)
     wall = _wall()
     return {
         'entries': [_facts(entry, wall) for entry in kept],
@@ -49,7 +49,7 @@ def latest_traces(
     found = [
         entries
         for entries in traces.values()
-        if (not failed or not all(map(_is_good, entries)))
+        if (not failed or any(map(has_failed, entries)))
         and (not slow or any(_seconds(entry) >= slow for entry in entries))
         and not all(text_name(entry).startswith('lymph.') for entry in entries)
     ]
@@ -83,7 +83,7 @@ def _summary(entries: Sequence[WorkEntry], wall: float) -> dict[str, Any]:
         'started': wall + started,
         'ended': wall + max(entry[6] + _seconds(entry) for entry in entries),
         'units': len(entries),
-        'failures': sum(entry[7] is not None and not _is_good(entry) for entry in entries),
+        'failures': sum(map(has_failed, entries)),
         'running': sum(entry[7] is None for entry in entries),
     }
 
@@ -103,7 +103,7 @@ def _facts(entry: WorkEntry, wall: float) -> dict[str, Any]:
         'started': wall + started,
         'duration': duration,
         'outcome': 'running' if running else outcome,
-        'ok': None if running else _is_good(entry),
+        'ok': None if running else not has_failed(entry),
         'attempt': attempt,
     }
 
@@ -116,11 +116,8 @@ def text_name(entry: WorkEntry) -> str:
     return name.decode(errors='replace') if isinstance(name, bytes) else ' '.join(name)
 
 
-def _is_good(entry: WorkEntry) -> bool:
-    """Tell whether a unit succeeded, or may still do so."""
-    if entry[7] is None:
-        return True
-    return entry[8] < '500' if entry[0] == 'http' else entry[8] == 'ok'
+def _has_gone_well(entry: WorkEntry) -> bool:
+    return not has_failed(entry)
 
 
 def _is_caused(entry: WorkEntry) -> bool:

@@ -28,8 +28,9 @@ class TraceUnit:
     started    Unix time, corrected as `Trace` says
     offset     seconds since the start of the trace
     duration   seconds; None while it is running. A request ends when its answer begins.
-    outcome    ``ok`` or ``running``; otherwise the class of an error, the reason of a NACK, or the
-               status of an answer over HTTP
+    outcome    ``ok`` or ``running``; otherwise the class of an error (with ``, given up`` if no
+               other attempt to handle the event follows), the reason of a NACK, or the status of
+               an answer over HTTP
     ok         whether it succeeded; None while it is running
     attempt    which attempt it is of the call, or to handle the event, from 1
     depth      how many units it is below a root

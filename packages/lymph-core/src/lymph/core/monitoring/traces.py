@@ -92,12 +92,10 @@ def latest_traces(
     # Others may know more of these traces than what they have told.
     answering = {each.endpoint: endpoints[each.endpoint] for each in first if not each.problem}
     second = ask(container, answering, 'lymph.recent', {'limit': limit, 'ids': ids}, timeout)
-    answers = [(each.services, each.answer) for each in (second if _told(second) else first)]
+    # one that does not answer again has answered before
+    best = {each.endpoint: each for each in (*first, *second) if not each.problem}
+    answers = [(each.services, each.answer) for each in best.values()]
     return LatestTraces(tuple(summaries(answers)[:limit]), tuple(sources))
-
-
-def _told(asked: list[TraceAnswer]) -> bool:
-    return all(not each.problem for each in asked)
 
 
 def _source(asked: TraceAnswer, units: int, left_out: int) -> TraceSource:

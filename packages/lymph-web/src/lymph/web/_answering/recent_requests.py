@@ -26,24 +26,25 @@ class RecentRequests:
 
     def __init__(self, name: str, recent: RecentWork) -> None:
         self._name = name
-        self._keep = recent.add
-        self._new_id = recent.new_id
+        self._recent = recent
         self._running: dict[int, HandlerAnswer] = {}
         recent.sources.append(self._in_progress)
 
     def begin(self, answer: HandlerAnswer) -> None:
         """Begin a request in the current context."""
-        if self._keep is not None:
-            answer.work = work = self._new_id()
+        if self._recent.keep:
+            answer.work = work = self._recent.new_id()
             self._running[work] = answer
             set_current_work(work)
 
     def end(self, answer: HandlerAnswer, status: str, seconds: float) -> None:
         """End a request that is answered with `status` (``200 OK``) after `seconds`."""
-        if self._keep is not None and self._running.pop(answer.work, None) is not None:
+        if self._running.pop(answer.work, None) is not None:
             name, peer, code = _name_of(answer), self._name, status[:3]
             id, started = answer.work, answer.started
-            self._keep(('http', answer.trace_id, id, None, name, peer, started, seconds, code, 1))
+            self._recent.put(
+                ('http', answer.trace_id, id, None, name, peer, started, seconds, code, 1)
+            )
 
     def forget(self, answer: HandlerAnswer) -> None:
         """Forget a request that gets no answer, or is none that is kept."""
