@@ -116,11 +116,12 @@ def services(shared_shell: Any, forking: Any) -> Services:
 def order(services: Services) -> str:
     """The id of a trace that has ended."""
     assert services.get('/orders', 'order-1') == 200
-    eventually(
-        lambda: len(json.loads(services.run('order-1', '--json').stdout)['units']) == 10,
-        30,
-        lambda: services.run('order-1').stdout,
-    )
+
+    def ended() -> bool:
+        found = json.loads(services.run('order-1', '--json').stdout)
+        return len(found['units']) == 10 and not found['running']
+
+    eventually(ended, 30, lambda: services.run('order-1').stdout)
     return 'order-1'
 
 

@@ -110,12 +110,12 @@ def kept(container):
     return [entry for entry in container.recent if entry[1] == ID]
 
 
-def known(client, count):
-    """Return the trace as all instances and the client know it, once it has `count` units."""
+def known(client, count, running=0):
+    """Return the trace as all instances know it, once it has `count` units, some still running."""
 
     def told():
         found = find_trace(client, ID)
-        assert len(found.units) == count, rows(found)
+        assert (len(found.units), found.running) == (count, running), rows(found)
         return found
 
     return eventually(told)
@@ -192,7 +192,7 @@ def test_each_attempt_of_a_call_is_kept_with_its_instance(world):
 
 def test_work_that_hangs_is_told_while_it_runs(world, caller, stock):
     waiting = gevent.spawn(caller.request, 'shop', 'shop.hang', timeout=60, trace_id=ID)
-    found = known(caller, 4)
+    found = known(caller, 4, running=4)
     assert rows(found) == [
         (0, 'call', 'shop.hang', 'running', 1),
         (1, 'rpc', 'shop.hang', 'running', 1),

@@ -16,7 +16,7 @@ _run_latest = lazy('lymph.monkey:patch', 'lymph.cli._running.latest_traces:run')
 
 _EXAMPLES = """\b
 Examples:
-  lymph trace b7ad6b7169203331a5f2a4c01d3ef2b1
+  lymph trace order-17 --wait 10s
   lymph trace --failed
   lymph trace --slow 500ms --limit 5
 """
