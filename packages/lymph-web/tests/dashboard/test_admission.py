@@ -16,6 +16,8 @@ DATA = [
     '/data/logs',
     '/data/dead-letters',
     '/data/dead-letters/one?id=1',
+    '/data/traces',
+    '/data/traces/1',
     '/api/openapi.json',
 ]
 CHANGES = ['/api/shop/order', '/data/dead-letters/replay', '/data/dead-letters/drop']

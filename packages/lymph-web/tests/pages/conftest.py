@@ -34,8 +34,44 @@ REPORTS = 'PAGE_TEST_REPORTS'
 HERE = Path(__file__).parent
 #: what browsers write for each answer that is an error, and for none
 ANSWERED = re.compile(
-    'Failed to load resource: (the server responded with a status|net::ERR_FAILED)'
+    'Failed to load resource: (the server responded with a status|net::ERR_(FAILED|CONNECTION_'
+    'REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING))'
 )
+
+#: Contrasts below what WCAG 2.2 AA demands, of all text that can be seen.
+CONTRASTS = """() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => {
+    const parts = [r, g, b].map((each) => {
+      const part = each / 255;
+      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const color = numbers(getComputedStyle(each).backgroundColor);
+      if (color.length < 4 || color[3] === 1) return color;
+    }
+    return canvas;
+  };
+  const probe = document.body.appendChild(document.createElement('p'));
+  probe.style.backgroundColor = 'Canvas';
+  const canvas = numbers(getComputedStyle(probe).backgroundColor);
+  probe.remove();
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+    if (element.closest(':disabled, .hidden, .skip, noscript, script')) continue;
+    const pair = [light(numbers(getComputedStyle(element).color)), light(behind(element))];
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${texts.currentNode.data.trim()}`);
+  }
+  return found;
+}"""
+
 
 if REPORTS in os.environ:
 
@@ -128,6 +164,13 @@ class Services:
                 stdout=log,
                 stderr=log,
             )
+
+    def finish(self, *commands: list[str]) -> None:
+        """Run `lymph` with each of these arguments, at the same time, until all have ended."""
+        for number, arguments in enumerate(commands):
+            self.run(f'command{number}', *arguments)
+        for number in range(len(commands)):
+            self.started.pop(f'command{number}').wait(PATIENCE)
 
     def said(self, name: str, words: str = ' at tcp://') -> str:
         """Wait until a process has said these words; return all that it has said."""
@@ -236,3 +279,24 @@ def open_window(windows: Callable[..., Window]) -> Iterator[Callable[..., Page]]
 
     yield open_window
     assert [text for each in used for text in each.clean()] == []
+
+
+@pytest.fixture
+def contrasts() -> Callable[[Page], list[str]]:
+    """Return a function that returns the texts of a page that are hard to read."""
+    return lambda page: page.evaluate(CONTRASTS)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def accessibility() -> Callable[[Page], list[tuple[str, str]]]:
+    """Return a function that returns the roles and names that assistive technology sees."""
+
+    def tree(page: Page) -> list[tuple[str, str]]:
+        found = page.context.new_cdp_session(page).send('Accessibility.getFullAXTree')
+        return [
+            (each['role']['value'], each.get('name', {}).get('value', '').strip())
+            for each in found['nodes']
+            if not each['ignored']
+        ]
+
+    return tree

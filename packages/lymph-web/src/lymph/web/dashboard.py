@@ -45,6 +45,7 @@ from lymph.web._dashboard.records import WantedRecords
 from lymph.web._dashboard.requests import data_response, query_of, read_object, whole_number
 from lymph.web._dashboard.settings import DashboardSettings
 from lymph.web._dashboard.summaries import service_facts
+from lymph.web._dashboard.traces import Traces
 from lymph.web._gateway.allowed import Allowed
 from lymph.web._gateway.answering import CallAnswers
 from lymph.web._gateway.calls import Calls
@@ -90,6 +91,8 @@ class Dashboard(WebServiceInterface):
             Rule('/data/dead-letters/one', endpoint='answer_letter', methods=['GET']),
             Rule('/data/dead-letters/replay', endpoint='answer_replay', methods=['POST']),
             Rule('/data/dead-letters/drop', endpoint='answer_drop', methods=['POST']),
+            Rule('/data/traces', endpoint='answer_traces', methods=['GET']),
+            Rule('/data/traces/<trace_id>', endpoint='answer_trace', methods=['GET']),
             Rule('/api/openapi.json', endpoint='answer_document', methods=['GET']),
             Rule('/api/<interface>/<method>', endpoint='answer_call', methods=['POST']),
         ],
@@ -112,6 +115,7 @@ class Dashboard(WebServiceInterface):
         self._polling = Polling(container, self._spawn)
         self._logs = LogFollowing(container, self._spawn)
         self._letters = Letters(container)
+        self._traces = Traces(container)
         self._catalogue = Catalogue(_ALL, container, self._spawn)
         self._documents = Documents(self._catalogue, self.name, self.version, TIMEOUT_HEADER)
 
@@ -222,6 +226,19 @@ class Dashboard(WebServiceInterface):
     def answer_drop(self, request: Request) -> Response:
         """Drop the dead letters with `ids`, or those of a `queue`."""
         return self._settled(request, self._letters.drop)
+
+    @answers
+    def answer_traces(self, request: Request) -> Response:
+        """Answer with the latest traces, at most `limit`; `failed` and `slow` choose them."""
+        self._admission.expect_token(request)
+        return data_response(self._traces.latest(query_of(request, ('limit', 'failed', 'slow'))))
+
+    @answers
+    def answer_trace(self, request: Request, trace_id: str) -> Response:
+        """Answer with all that the instances know of a trace."""
+        self._admission.expect_token(request)
+        query_of(request, ())
+        return data_response(self._traces.show(trace_id))
 
     @answers
     def answer_document(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ class Dashboards:
 
 @pytest.fixture(scope='session')
 def desk(new_services: Callable[[], Any]) -> Any:
-    """The processes of the services that the dashboard shows."""
+    """The processes of the services that the dashboard shows, which have done something."""
     services = new_services()
     services.start('shop', {'shop': {'class': 'shop:Shop'}, 'echo': {'class': 'shop:Echo'}})
     services.start(
@@ -39,6 +39,11 @@ def desk(new_services: Callable[[], Any]) -> Any:
     )
     services.said('shop')
     services.said('mail')
+    services.finish(
+        ['request', 'mail.confirm', 'article=sock'],
+        ['request', 'shop.order', 'article=broken'],
+        ['request', 'mail.send', 'to=nobody'],
+    )
     return services
 
 
@@ -46,6 +51,12 @@ def desk(new_services: Callable[[], Any]) -> Any:
 def dashboard(desk: Any) -> str:
     """The URL of a dashboard, with its token."""
     return Dashboards(desk).start('dashboard')
+
+
+@pytest.fixture(scope='session')
+def reading(desk: Any) -> str:
+    """The URL of a dashboard that is for reading only."""
+    return Dashboards(desk).start('reading', '--read-only')
 
 
 @pytest.fixture

@@ -45,10 +45,8 @@ def test_call_is_shown_as_a_command(open_page: Open) -> None:
     expect(command).to_have_text("""lymph request echo.upper '{"text": "it'\\''s"}'""")
 
 
-def test_dashboard_for_reading_only_has_no_form(
-    open_page: Open, start_dashboard: Callable[..., str]
-) -> None:
-    page = open_page('#/call/echo.upper', url=start_dashboard('reading', '--read-only'))
+def test_dashboard_for_reading_only_has_no_form(open_page: Open, reading: str) -> None:
+    page = open_page('#/call/echo.upper', url=reading)
     expect(page.get_by_role('heading', name='For reading only')).to_be_visible()
     expect(page.get_by_role('heading', name='echo.upper')).to_be_visible()
     expect(page.get_by_role('button', name='Send')).to_have_count(0)

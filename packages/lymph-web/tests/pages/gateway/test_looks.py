@@ -13,51 +13,7 @@ from playwright.sync_api import Page, Route, expect
 Open = Callable[..., Page]
 COUNT = re.compile(r'^\d+ methods$')
 
-#: Contrasts below what WCAG 2.2 AA demands, of all text that can be seen.
-CONTRASTS = """() => {
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => {
-    const parts = [r, g, b].map((each) => {
-      const part = each / 255;
-      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-  };
-  const behind = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const color = numbers(getComputedStyle(each).backgroundColor);
-      if (color.length < 4 || color[3] === 1) return color;
-    }
-    return canvas;
-  };
-  const probe = document.body.appendChild(document.createElement('p'));
-  probe.style.backgroundColor = 'Canvas';
-  const canvas = numbers(getComputedStyle(probe).backgroundColor);
-  probe.remove();
-  const found = [];
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
-    if (element.closest(':disabled, .hidden, .skip, noscript, script')) continue;
-    const pair = [light(numbers(getComputedStyle(element).color)), light(behind(element))];
-    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${texts.currentNode.data.trim()}`);
-  }
-  return found;
-}"""
-
 CONTROLS = {'button', 'checkbox', 'combobox', 'link', 'radio', 'searchbox', 'textbox'}
-
-
-def accessibility(page: Page) -> list[tuple[str, str]]:
-    """The roles and names of everything that assistive technology sees."""
-    tree = page.context.new_cdp_session(page).send('Accessibility.getFullAXTree')
-    return [
-        (each['role']['value'], each.get('name', {}).get('value', '').strip())
-        for each in tree['nodes']
-        if not each['ignored']
-    ]
 
 
 def document_of(answer: Any) -> Callable[[Page], None]:
@@ -70,19 +26,23 @@ def document_of(answer: Any) -> Callable[[Page], None]:
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_text_can_be_read_in_light_and_dark(open_page: Open, scheme: str) -> None:
+def test_text_can_be_read_in_light_and_dark(
+    open_page: Open, contrasts: Callable[[Page], list[str]], scheme: str
+) -> None:
     page = open_page('#shop.order', color_scheme=scheme)
     page.get_by_label('article', exact=True).fill('glove')
     page.get_by_role('button', name='Send').click()
     expect(page.locator('.problem')).to_be_visible()
     for summary in page.locator('main summary').all():
         summary.click()
-    assert page.evaluate(CONTRASTS) == []
+    assert contrasts(page) == []
     back = page.evaluate('getComputedStyle(document.body).backgroundColor')
     assert (back == 'rgb(255, 255, 255)') == (scheme == 'light')
 
 
-def test_all_controls_have_names_and_the_page_has_landmarks(open_page: Open) -> None:
+def test_all_controls_have_names_and_the_page_has_landmarks(
+    open_page: Open, accessibility: Callable[[Page], list[tuple[str, str]]]
+) -> None:
     page = open_page('#shop.total')
     page.get_by_label('id', exact=True).fill('1')
     page.get_by_role('button', name='Send').click()
@@ -193,7 +153,9 @@ def test_call_without_an_answer_is_told(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_error_of_an_interface_can_be_read_in_light_and_dark(open_page: Open, scheme: str) -> None:
+def test_error_of_an_interface_can_be_read_in_light_and_dark(
+    open_page: Open, contrasts: Callable[[Page], list[str]], scheme: str
+) -> None:
     page = open_page('missing', color_scheme=scheme)
     expect(page.get_by_role('heading', level=1)).to_have_text('404 Not Found')
-    assert page.evaluate(CONTRASTS) == []
+    assert contrasts(page) == []

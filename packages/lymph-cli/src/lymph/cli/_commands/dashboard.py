@@ -24,7 +24,7 @@ def _check_host(_context: click.Context, _option: click.Parameter, host: str) ->
     'dashboard',
     epilog='Example: lymph dashboard --read-only',
     help="""
-    Serve a page that shows all services, their queues and logs, and calls their methods.
+    Serve a page that shows services, queues, logs and traces, and calls methods.
 
     Prints the URL of the page when it is ready. The URL has a token, which is new each time:
     whoever has it may do what the page does. Needs lymph-web.

@@ -16,9 +16,7 @@ SUMMARIES = {
         'Print the script that completes lymph in a shell: commands, options, services and methods.'
     ),
     'config': 'Print the configuration that is in effect, or what is at KEY in it.',
-    'dashboard': (
-        'Serve a page that shows all services, their queues and logs, and calls their methods.'
-    ),
+    'dashboard': 'Serve a page that shows services, queues, logs and traces, and calls methods.',
     'discover': 'List the services that are running now, or those that are named.',
     'dlq': 'Look at the dead letters, the events that were given up, and settle them.',
     'doctor': 'Look for what is wrong with the configuration, this machine and all instances.',

@@ -20,6 +20,7 @@ export class Methods {
       callable: !readOnly,
       authorization: false,
       command: requestLine,
+      traceLink: (id) => `#/traces/${encodeURIComponent(id)}`,
     });
     this.catalogue = found;
     this.views = new Map();

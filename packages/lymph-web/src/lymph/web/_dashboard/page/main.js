@@ -3,10 +3,14 @@
 import { CallView, Methods } from './calls.js';
 import { el, fill } from './dom.js';
 import { keysAreOn, showHelp } from './help.js';
+import { LettersView } from './letters.js';
 import { Live } from './live.js';
+import { LogsView } from './logs.js';
+import { QueuesView } from './queues.js';
 import { ServiceView } from './service.js';
 import { ServicesView } from './services.js';
 import { SignInView } from './signing_in.js';
+import { TracesView, TraceView } from './traces.js';
 import { heading, notice } from './words.js';
 
 const main = document.getElementById('main');
@@ -20,6 +24,10 @@ const live = new Live((what) => (what === 'snapshot' ? view?.update?.() : showSt
 const VIEWS = [
   { path: '', title: 'Services', make: () => new ServicesView(live) },
   { path: 'call', title: 'Call', make: (name) => new CallView(live, methods, name) },
+  { path: 'queues', title: 'Queues', make: () => new QueuesView(live) },
+  { path: 'dead-letters', title: 'Dead letters', make: (queue) => new LettersView(live, queue) },
+  { path: 'logs', title: 'Logs', make: () => new LogsView(live) },
+  { path: 'traces', title: 'Traces', make: (id) => (id === '' ? new TracesView() : new TraceView(live, id)) },
 ];
 const OTHERS = [{ path: 'services', make: (name) => new ServiceView(live, name) }];
 

@@ -7,8 +7,8 @@ import { headline, ranText, textOf } from './problems.js';
 const COLORED = 20000; // parts of a text that get colors; more would be slow
 const SHOWN = 200000; // characters that are shown at first
 
-/** Return the outcome of a call as nodes. */
-export function answerView(outcome) {
+/** Return the outcome of a call as nodes; `traceLink(id)` is where a trace is shown, if anywhere. */
+export function answerView(outcome, traceLink = null) {
   if (outcome.failure) return failureView(outcome.failure);
   const good = outcome.status < 400;
   const facts = [
@@ -27,7 +27,7 @@ export function answerView(outcome) {
     outcome.isProblem
       ? [problemView(outcome), el('details', {}, el('summary', {}, 'As it was sent'), body(outcome))]
       : body(outcome),
-    outcome.traceId && traceView(outcome.traceId),
+    outcome.traceId && traceView(outcome.traceId, traceLink),
   ];
 }
 
@@ -114,12 +114,13 @@ export function colored(value) {
   return parts;
 }
 
-function traceView(traceId) {
+function traceView(traceId, traceLink) {
+  const code = el('code', {}, traceId);
   return el(
     'p',
     { class: 'trace' },
     'Trace ',
-    el('code', {}, traceId),
+    traceLink ? el('a', { href: traceLink(traceId) }, code) : code,
     ' ',
     copyButton(() => traceId, 'the trace id'),
   );

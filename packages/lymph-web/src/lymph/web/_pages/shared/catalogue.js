@@ -9,7 +9,7 @@ const JSON_TYPE = 'application/json';
 export const HOME = new URL('./', location.href.split('#')[0]);
 
 /** What differs between pages; see `load`. */
-const USUAL = { home: HOME, callable: true, authorization: true, command: curlLine };
+const USUAL = { home: HOME, callable: true, authorization: true, command: curlLine, traceLink: null };
 
 /** An error that a reader of the page can do something about. */
 export class CatalogueError extends Error {}
@@ -18,8 +18,8 @@ export class CatalogueError extends Error {}
  * Fetch the document and return what it describes. Throws CatalogueError.
  *
  * `options` may have `home`, the URL below which are the document and the methods; `callable`, whether
- * there are forms; `authorization`, whether these have a field for it; and `command(name, url, body,
- * headers)`, a call as a line for a shell.
+ * there are forms; `authorization`, whether these have a field for it; `command(name, url, body,
+ * headers)`, a call as a line for a shell; and `traceLink(id)`, where a trace is shown.
  */
 export async function load(options = {}) {
   const chosen = { ...USUAL, ...options };
@@ -69,6 +69,7 @@ export function read(api, options = USUAL) {
     callable: options.callable,
     authorization: options.authorization,
     command: options.command,
+    traceLink: options.traceLink,
   };
 }
 

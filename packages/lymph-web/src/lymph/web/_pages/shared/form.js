@@ -12,6 +12,7 @@ export class Form {
     this.method = method;
     this.inputs = new ArgumentInputs(method.body, catalogue.schemas);
     this.commandLine = catalogue.command;
+    this.traceLink = catalogue.traceLink;
     this.options = new CallOptions(method.versions, catalogue.timeoutHeader, catalogue.authorization);
     this.running = null;
     this.curl = el('code', {});
@@ -126,7 +127,7 @@ export class Form {
   }
 
   show(outcome) {
-    fill(this.answer, answerView(outcome));
+    fill(this.answer, answerView(outcome, this.traceLink));
     this.status.textContent = spoken(outcome);
     this.answer.scrollIntoView({ block: 'nearest' });
     const path = outcome.isProblem ? textOf(outcome.value, 'path') : null;
