@@ -4,7 +4,8 @@ Libraries that send in the background use locks and threads of `threading`. Afte
 it, such a thread is a greenlet, which a blocked loop stops, and a native thread that shares such
 locks with greenlets may wait for ever. Here greenlets and the thread share a queue and locks that
 are not patched, and neither waits for the other. What the thread alone uses may use patched
-sockets and locks: gevent gives each native thread a loop of its own.
+sockets and locks: gevent gives each native thread a loop of its own. The thread writes no log
+(`lymph.plugins._thread_logs`).
 
 ========  ====================================  =================================================
 state     meaning                               next
@@ -31,6 +32,7 @@ import gevent
 from gevent import monkey
 
 from lymph.core.failures import error_line
+from lymph.plugins._thread_logs import ThreadLogs
 
 __all__ = ['NativeQueue', 'Outlet']
 
@@ -41,6 +43,7 @@ T = TypeVar('T')
 _start_thread: Final = monkey.get_original('_thread', 'start_new_thread')
 _new_lock: Final = monkey.get_original('_thread', 'allocate_lock')
 
+_ENDED: Final = 'the thread of %s has ended: %s'
 _POLL = 0.005  # seconds between looks at the thread while it is waited for
 
 
@@ -80,6 +83,7 @@ class NativeQueue(Generic[T]):
         self._process = os.getpid()
         self._items: deque[T] = deque()
         self._running = False
+        self.logs = ThreadLogs()
         self._batch = 0  # items that the thread is handling now
         self._deadline = 0.0  # when the thread has to end; a time of `time.monotonic`
         self._starting = _new_lock()  # held by whoever starts the thread
@@ -99,7 +103,9 @@ class NativeQueue(Generic[T]):
         """Put an item; return False if there is no room. Never waits."""
         if self._process != os.getpid():
             self._outlet = None  # thread, items and connections are the parent's
+            self.logs.uncover()
             self._begin()
+        self.logs.write()
         if self.full:
             return False
         self._items.append(item)
@@ -117,6 +123,7 @@ class NativeQueue(Generic[T]):
                 return False
             self._ring()
             gevent.sleep(_POLL)
+        self.logs.write()
         return True
 
     def close(self, timeout: float) -> int:
@@ -137,6 +144,9 @@ class NativeQueue(Generic[T]):
                 break
             self._ring()
             gevent.sleep(_POLL)
+        else:
+            self.logs.uncover()
+        self.logs.write()
         left = len(self._items) + self._batch
         self._items.clear()
         return left
@@ -151,7 +161,7 @@ class NativeQueue(Generic[T]):
             except Exception as error:  # noqa: BLE001 - the edge of somebody else's code
                 self.closed = True
                 self._items.clear()
-                self._complain(error)
+                logger.warning(_ENDED, type(self).__name__, error_line(error))
                 return
         self._ended.acquire()
         self._running = True
@@ -164,15 +174,17 @@ class NativeQueue(Generic[T]):
 
     def _run(self, outlet: Outlet[T], ended: Any) -> None:
         """Handle items until the end. Runs in the thread."""
+        logs = self.logs
         try:
             outlet.begin()
             while not self.closed:
                 self._bell.acquire(True, self._delay)
+                logs.cover()
                 self._handle_all(outlet)
             self._handle_all(outlet)  # what was put between the last look and the end
             outlet.end()
         except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-            self._complain(error)
+            logs.later(logger.warning, _ENDED, type(outlet).__name__, error_line(error))
         finally:
             with suppress(BaseException):
                 gevent.get_hub().destroy(destroy_loop=True)
@@ -188,7 +200,3 @@ class NativeQueue(Generic[T]):
             self._batch = len(batch)
             outlet.handle(batch)
             self._batch = 0
-
-    def _complain(self, error: BaseException) -> None:
-        with suppress(BaseException):  # a failing log must not end the thread
-            logger.warning('the thread of %s has ended: %s', type(self._outlet), error_line(error))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry import context
@@ -47,7 +46,7 @@ class ThreadedExport(SpanProcessor):
         delay: float,
     ) -> None:
         self.exported = self.failed = self.dropped = 0
-        self._queue: NativeQueue[ReadableSpan] = NativeQueue(
+        self.queue: NativeQueue[ReadableSpan] = NativeQueue(
             lambda: _SpanOutlet(self, make_exporter()), queue_size, batch_size, delay
         )
 
@@ -56,24 +55,24 @@ class ThreadedExport(SpanProcessor):
         yield EXPORTED, self.exported, {}
         yield FAILED, self.failed, {}
         yield DROPPED, self.dropped, {}
-        yield WAITING, len(self._queue), {}
+        yield WAITING, len(self.queue), {}
 
     def on_end(self, span: ReadableSpan) -> None:
         """Put a span into the queue; never waits."""
         found = span.get_span_context()
-        if found is not None and found.trace_flags.sampled and not self._queue.put(span):
+        if found is not None and found.trace_flags.sampled and not self.queue.put(span):
             self.dropped += 1
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Wait until all spans are exported that have ended; tell whether they are."""
-        return self._queue.flush(timeout_millis / 1000)
+        return self.queue.flush(timeout_millis / 1000)
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Export what is in the queue within `timeout` seconds, and end the thread.
 
         What is left is dropped and counted. Idempotent.
         """
-        left = self._queue.close(timeout)
+        left = self.queue.close(timeout)
         if left:
             self.dropped += left
             logger.warning(
@@ -104,17 +103,15 @@ class _SpanOutlet:
         if delivered:
             self._counts.exported += len(items)
             if self._broken:
-                _log('spans are exported again')
+                self._log('spans are exported again')
         else:
             self._counts.failed += len(items)
             if not self._broken:
-                _log('spans cannot be exported: %s', reason)
+                self._log('spans cannot be exported: %s', reason)
         self._broken = not delivered
 
     def end(self) -> None:
         self._exporter.shutdown()
 
-
-def _log(text: str, *args: object) -> None:
-    with suppress(BaseException):  # a failing log must not end the thread
-        logger.warning(text, *args)
+    def _log(self, text: str, *args: object) -> None:
+        self._counts.queue.logs.later(logger.warning, text, *args)

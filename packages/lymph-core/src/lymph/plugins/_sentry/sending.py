@@ -8,17 +8,21 @@ in a loop of their own.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import HttpTransport, Transport
 
+from lymph.core.failures import error_line
 from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.metrics import Sample
 from lymph.plugins._native_queue import NativeQueue
 
 __all__ = ['ThreadedTransport']
+
+logger = logging.getLogger(__name__)
 
 _LIMIT: Final = 100  # events; the SDK's own default
 _DELAY: Final = 5.0  # seconds; each event wakes the thread, so this is a safety net alone
@@ -36,7 +40,7 @@ class ThreadedTransport(Transport):
     def __init__(self, options: dict[str, Any] | None = None) -> None:
         super().__init__(options)
         self.sent = self.dropped = 0
-        self._queue: NativeQueue[Envelope] = NativeQueue(
+        self.queue: NativeQueue[Envelope] = NativeQueue(
             lambda: _ErrorOutlet(self, options or {}), _LIMIT, 1, _DELAY
         )
 
@@ -48,22 +52,22 @@ class ThreadedTransport(Transport):
     @property
     def full(self) -> bool:
         """Whether another event would be dropped."""
-        return self._queue.full
+        return self.queue.full
 
     def capture_envelope(self, envelope: Envelope) -> None:
         """Put an envelope into the queue; never waits."""
-        if not self._queue.put(envelope):
+        if not self.queue.put(envelope):
             self.dropped += 1
 
     def flush(self, timeout: float, callback: Callable[[int, float], Any] | None = None) -> None:
         """Wait up to `timeout` seconds until everything is sent."""
-        if callback is not None and len(self._queue):
-            callback(len(self._queue), timeout)
-        self._queue.flush(timeout)
+        if callback is not None and len(self.queue):
+            callback(len(self.queue), timeout)
+        self.queue.flush(timeout)
 
     def close(self, timeout: float) -> int:
         """Send what waits within `timeout` seconds; return how many events are left."""
-        left = self._queue.close(timeout)
+        left = self.queue.close(timeout)
         self.dropped += left
         return left
 
@@ -83,9 +87,16 @@ class _ErrorOutlet:
 
     def handle(self, items: list[Envelope]) -> None:
         for envelope in items:
-            self._transport.capture_envelope(envelope)
-            self._transport.flush(_SENDING)
-            self._counts.sent += 1
+            try:
+                self._transport.capture_envelope(envelope)
+                self._transport.flush(_SENDING)
+            except Exception as error:  # noqa: BLE001 - the edge of somebody else's code
+                self._counts.dropped += 1
+                self._counts.queue.logs.later(
+                    logger.warning, 'an error was not sent to Sentry: %s', error_line(error)
+                )
+            else:
+                self._counts.sent += 1
 
     def end(self) -> None:
         self._transport.kill()
