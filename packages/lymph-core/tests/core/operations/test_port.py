@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -164,6 +166,22 @@ def test_a_metric_that_waits_holds_up_neither_the_probes_nor_other_scrapes(conta
     eventually(lambda: get(container, '/metrics')[0] == 200)
 
 
+def test_a_scrape_during_a_stop_says_so(container):
+    free = Event()
+    entered = Event()
+
+    def wait():
+        entered.set()
+        return free.wait(30) and 1
+
+    slow = container.metrics.add(Callable('slow', wait))
+    page = gevent.spawn(get, container, '/metrics')
+    assert entered.wait(10)
+    container.pool.kill()
+    assert page.get() == (503, 'no metrics: the instance is stopping\n')
+    container.metrics.remove(slow)
+
+
 def test_stacks_are_those_of_threads_and_greenlets(container, spawn):
     def waits_for_nothing():
         Event().wait(30)
@@ -250,6 +268,41 @@ def test_stacks_of_threads_are_shown_while_the_loop_is_blocked(while_blocked):
     assert status == 200
     assert 'in block' in text
     assert 'no greenlets: the loop has been blocked for ' in text
+
+
+PATCHED = """
+import lymph.monkey
+lymph.monkey.patch()
+import time
+from lymph.config import Configuration
+from lymph.core.container import ServiceContainer
+
+container = ServiceContainer.from_config(Configuration({
+    'registry': {'class': 'static'}, 'events': {'class': 'null'},
+    'operations': {'port': 0, 'blocked': 0.3},
+}))
+container.start()
+print(container.operations, flush=True)
+
+def busy():
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+busy()
+"""
+
+
+def test_monkey_patching_does_not_make_the_thread_wait_for_the_loop():
+    with subprocess.Popen([sys.executable, '-c', PATCHED], stdout=subprocess.PIPE) as process:
+        try:
+            address = process.stdout.readline().decode().strip()
+            eventually(lambda: fetched(f'{address}/livez')[0] == 503, 30)
+            assert 'in busy' in fetched(f'{address}/livez')[1]
+            assert 'in busy' in fetched(f'{address}/stacks')[1]
+            assert fetched(f'{address}/startupz') == (200, 'ok\n')
+        finally:
+            process.kill()
 
 
 def test_the_status_tells_where_the_port_is(world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from lymph.core.monitoring.descriptions import MetricDescription
@@ -42,16 +43,22 @@ def exported_labels(tags: Mapping[str, object]) -> Labels | None:
 
     A tag that is None or an empty text is left out, which means the same to Prometheus.
     """
-    labels = {plain_name(name): _text(value) for name, value in tags.items()}
+    labels = {_label_name(name): _text(value) for name, value in tags.items()}
     if len(labels) < len(tags):
         return None
-    return tuple(sorted((name, text) for name, text in labels.items() if text))
+    return tuple(sorted([label for label in labels.items() if label[1]]))
+
+
+#: there are few names, and many tags with them
+_label_name = lru_cache(maxsize=1024)(plain_name)
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        # lone surrogates, as in file names, cannot be sent
+        return value if value.isascii() else value.encode(errors='backslashreplace').decode()
     if value is None:
         return ''
     if isinstance(value, bool):
         return 'true' if value else 'false'
-    # lone surrogates, as in file names, cannot be sent
-    return str(value).encode(errors='backslashreplace').decode()
+    return _text(str(value))

@@ -57,10 +57,11 @@ class MetricFamily:
         `part` is that of a histogram: ``bucket``, ``count`` or ``sum``.
         """
         if self.kind == 'histogram':
-            bucket = part == 'bucket'
-            le = next((text for name, text in labels if name == 'le'), '') if bucket else ''
-            series = tuple(each for each in labels if each[0] != 'le') if bucket else labels
-            return self._histograms.setdefault(series, HistogramSeries()).add(part, le, value)
+            le, series = _without_bound(labels) if part == 'bucket' else ('', labels)
+            known = self._histograms.get(series)
+            if known is None:
+                known = self._histograms[series] = HistogramSeries()
+            return known.add(part, le, value)
         if labels in self._lines:
             return 'a series with the same tags was there before'
         try:
@@ -84,6 +85,14 @@ class MetricFamily:
             else:
                 lines += _histogram_lines(labels, series)
         return lines, reasons
+
+
+def _without_bound(labels: Labels) -> tuple[str, Labels]:
+    """Return the upper bound of a bucket, and the other labels."""
+    for place, (name, text) in enumerate(labels):
+        if name == 'le':
+            return text, labels[:place] + labels[place + 1 :]
+    return '', labels
 
 
 def _histogram_lines(labels: Labels, series: HistogramSeries) -> list[PageLine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from lymph.core._monitoring.exported_names import described_name, exported_labels, plain_name
@@ -11,7 +11,10 @@ from lymph.core.monitoring.descriptions import MetricKind, description
 from lymph.core.monitoring.histograms import BucketCount
 from lymph.core.monitoring.metrics import Sample
 
-__all__ = ['Grouped', 'LeftOut', 'grouped']
+__all__ = ['PAUSE', 'Grouped', 'LeftOut', 'grouped']
+
+#: samples until there is a pause; a millisecond of work
+PAUSE: Final = 100
 
 _PARTS: Final = ('bucket', 'count', 'sum')
 _MOST_REASONS: Final = 100
@@ -38,14 +41,22 @@ class Grouped(NamedTuple):
     left_out: LeftOut
 
 
-def grouped(samples: Iterable[Sample], kinds: Mapping[str, MetricKind]) -> Grouped:
-    """Put samples in families. `kinds` are those of metrics without a description."""
+def grouped(
+    samples: Iterable[Sample], kinds: Mapping[str, MetricKind], pause: Callable[[], object]
+) -> Grouped:
+    """Put samples in families. `kinds` are those of metrics without a description.
+
+    `pause()` is called now and then.
+    """
     given = list(samples)
     table = _Table({**kinds, **_histograms(given)})
     # those with a description first: no other metric takes a name from them
-    given.sort(key=lambda sample: description(_base(sample[0])) is None)
-    for name, value, tags in given:
+    described = {name: description(_base(name)) for name in {sample[0] for sample in given}}
+    given.sort(key=lambda sample: described[sample[0]] is None)
+    for number, (name, value, tags) in enumerate(given, 1):
         table.add(name, value, tags)
+        if not number % PAUSE:
+            pause()
     made = []
     for family in sorted(table.families, key=lambda family: family.name):
         lines, reasons = family.lines()
@@ -64,12 +75,30 @@ class _Table:
         self._kinds = kinds
         self._by_source: dict[str, MetricFamily] = {}
         self._by_name: dict[str, MetricFamily] = {}
+        #: the family of the samples of a name, or why it has none; and the part of a histogram
+        self._resolved: dict[str, tuple[MetricFamily | str, str]] = {}
 
     @property
     def families(self) -> list[MetricFamily]:
         return list({id(family): family for family in self._by_name.values()}.values())
 
     def add(self, name: str, value: int | float, tags: Mapping[str, object]) -> None:
+        resolved = self._resolved.get(name)
+        if resolved is None:
+            resolved = self._resolved[name] = self._resolve(name)
+        family, part = resolved
+        if isinstance(family, str):
+            self.left_out.add(self._source(name)[0], family)
+            return
+        labels = exported_labels(tags)
+        if labels is None:
+            reason = 'two of its tags have the same name for Prometheus'
+        else:
+            reason = family.add(part, value, labels)
+        if reason:
+            self.left_out.add(family.source, reason)
+
+    def _resolve(self, name: str) -> tuple[MetricFamily | str, str]:
         source, part = self._source(name)
         family = self._by_source.get(source)
         if family is None:
@@ -78,17 +107,9 @@ class _Table:
         owner = next((each for each in owners if each is not family), None)
         if owner is not None:
             text = f'the metric {owner.source} has the same name for Prometheus, {owner.name}'
-            self.left_out.add(source, text)
-            return
+            return text, part
         self._by_name.update(dict.fromkeys(family.names, family))
-        labels = exported_labels(tags)
-        reason = (
-            'two of its tags have the same name for Prometheus'
-            if labels is None
-            else family.add(part, value, labels)
-        )
-        if reason:
-            self.left_out.add(source, reason)
+        return family, part
 
     def _source(self, name: str) -> tuple[str, str]:
         """Return the name of the metric that a sample belongs to, and the part of a histogram."""

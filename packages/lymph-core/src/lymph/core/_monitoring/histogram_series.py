@@ -24,7 +24,7 @@ class HistogramSeries:
     @property
     def buckets(self) -> list[tuple[float, int, Exemplar | None]]:
         """Upper bounds, cumulative counts and exemplars, in ascending order."""
-        return sorted((bound, *rest) for bound, rest in self._buckets.items())
+        return [(bound, *self._buckets[bound]) for bound in sorted(self._buckets)]
 
     @property
     def sum(self) -> float | None:

@@ -63,7 +63,11 @@ class OperationsPort:
         self.address: Final = f'http://{join_address(host, port)}'
         self._questions = LoopQuestions(sources.spawn, self._wake)
         routes = OperationsPaths(settings, sources, self._questions, self._rendered)
-        self._thread = PortThread(listening, routes.respond)
+        try:
+            self._thread = PortThread(listening, routes.respond)
+        except OSError:  # no descriptors are left
+            listening.close()
+            raise
         abandon_in_children(self)
         self._thread.start()
 
@@ -128,7 +132,9 @@ def _advice(error: OSError) -> str:
 
 
 def _bound(ip: str, port: int) -> socket.socket:
-    family, address = resolver().addresses(ip, port, _LOOK_UP)[0]
+    found = resolver().addresses(ip, port, _LOOK_UP)
+    # as HTTP interfaces do: IPv4 comes first if a host name has both
+    family, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     sock = _Socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

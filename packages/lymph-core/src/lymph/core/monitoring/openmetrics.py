@@ -18,13 +18,13 @@ Source: the OpenMetrics specification 1.0.0; "Exposition formats" in the manual 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from lymph.core import trace
 from lymph.core._monitoring.exported_names import Labels
 from lymph.core._monitoring.families import MetricFamily, PageLine
-from lymph.core._monitoring.grouping import grouped
+from lymph.core._monitoring.grouping import PAUSE, grouped
 from lymph.core.monitoring.descriptions import MetricKind
 from lymph.core.monitoring.histograms import Exemplar
 from lymph.core.monitoring.metrics import Sample
@@ -53,21 +53,25 @@ def render(
     samples: Iterable[Sample],
     content_type: str = OPENMETRICS,
     kinds: Mapping[str, MetricKind] | None = None,
+    pause: Callable[[], object] = bool,
 ) -> Page:
     """Return samples as a page. `content_type` is `OPENMETRICS` or `CLASSIC`.
 
     `kinds` are those of metrics without a description (`Aggregate.kinds`); others are of an unknown
-    kind, unless they are histograms that `Histogram` has yielded. Raises ValueError for another
-    content type.
+    kind, unless they are histograms that `Histogram` has yielded. `pause()` is called after about
+    a millisecond of work each time: a thread may let others run there. Raises ValueError for
+    another content type.
     """
     if content_type not in (OPENMETRICS, CLASSIC):
         raise ValueError(f'expected {OPENMETRICS} or {CLASSIC}, found {content_type}')
     classic = content_type == CLASSIC
-    families, left_out = grouped(samples, kinds or {})
+    families, left_out = grouped(samples, kinds or {}, pause)
     lines: list[str] = []
     for family, samples_of_it in families:
         lines += _head(family, classic)
-        lines += [_line(family, line, classic) for line in samples_of_it]
+        for start in range(0, len(samples_of_it), PAUSE):
+            lines += [_line(family, line, classic) for line in samples_of_it[start : start + PAUSE]]
+            pause()
     if not classic:
         lines.append('# EOF')
     return Page('\n'.join(lines) + '\n' if lines else '', left_out.count, left_out.reasons)
@@ -138,6 +142,8 @@ def _exemplar(exemplar: Exemplar) -> str:
 
 
 def _escaped(text: str) -> str:
+    if text.isidentifier():  # most are, and need nothing
+        return text
     return text.replace('\\', '\\\\').replace('\n', '\\n').replace('"', '\\"')
 
 
