@@ -46,6 +46,8 @@ def test_metrics_of_others_have_a_kind_only() -> None:
         [{'name': 5, 'kind': 'counter'}],
         [{**FACTS, 'name': 'tests.wrong', 'help': None}],
         [{**FACTS, 'name': 'tests.wrong', 'unit': 5}],
+        [{**FACTS, 'name': 'tests.wrong', 'tags': None}],
+        [{**FACTS, 'name': 'tests.wrong', 'tags': [5]}],
         [{**FACTS, 'name': 'tests.wrong' * 100}],
         [{'name': 'tests.wrong', 'kind': 'gauge', 'help': 'Some.'}],
     ],

@@ -261,7 +261,7 @@ def test_a_registry_that_has_not_answered_yet_is_a_problem(world):
     world.container(Mail)
     with Overview(world.container(registry=registry)) as overview:
         registry.gate = Event()
-        assert overview.poll().problems == {'registry': 'it has not answered yet'}
+        assert overview.poll().problems == {'registry': 'the registry has not answered yet'}
         registry.gate.set()
         assert eventually(lambda: overview.poll().service('mail')).up == 1
 

@@ -50,6 +50,19 @@ def test_buckets_are_found_by_their_bounds():
     assert figures.buckets == {'rpc.duration': {'shop.price': {0.001: 1, float('inf'): 4}}}
 
 
+def test_a_peer_cannot_make_more_names_and_buckets_than_are_read():
+    names = [['rpc.handled', 1, {'method': f'a.m{n}'}] for n in range(10_000)]
+    assert len(read_figures(names).numbers['rpc.handled']) == 2000
+    histograms = [
+        ['rpc.duration.bucket', 1, {'method': f'a.m{n // 1000}', 'le': f'{n}'}]
+        for n in range(5_000)
+    ]
+    found = read_figures(histograms).buckets['rpc.duration']
+    assert {len(buckets) for buckets in found.values()} == {200}
+    many = [['rpc.duration.bucket', 1, {'method': f'a.m{n}', 'le': '1'}] for n in range(10_000)]
+    assert len(read_figures(many).buckets['rpc.duration']) == 2000
+
+
 def test_names_are_bounded():
     figures = read_figures([['rpc.handled', 1, {'method': 'a' * 10_000}]])
     (name,) = figures.numbers['rpc.handled']

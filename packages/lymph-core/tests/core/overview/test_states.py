@@ -6,6 +6,7 @@ from lymph.core._overview.answers import Heard, read_said
 from lymph.core._overview.finding import by_process
 from lymph.core._overview.states import service_state
 from lymph.core.services import ServiceInstance
+from lymph.serializers.json import plain
 
 ENDPOINT = 'tcp://127.0.0.1:4000'
 
@@ -121,12 +122,22 @@ def test_a_worker_has_the_events_of_its_interface():
     assert found.events.total == 4
 
 
+def test_the_largest_numbers_can_be_added_up():
+    largest = [['rpc.handled', 1e100, {'method': f'shop.m{n}'}] for n in range(100)]
+    found = state(Heard(said(), said(*largest, at=1.001)))
+    assert found.calls.total == found.instances[0].calls.total > 10**100
+    assert plain(found)
+
+
 def test_the_built_in_methods_are_no_load_of_a_service():
     last = said(['rpc.handled', 50, {'method': 'lymph.status'}])
     assert state(Heard(last=last)).calls.total is None
 
 
-@pytest.mark.parametrize('status', [None, 'up', [], {'interfaces': 5}, {'interfaces': [None, {}]}])
+@pytest.mark.parametrize(
+    'status',
+    [None, 'up', [], {'interfaces': 5}, {'interfaces': [None, {}]}, {'uptime': 10**400}],
+)
 @pytest.mark.parametrize('metrics', [None, {}, [[]], 'x'])
 def test_answers_of_another_form_say_nothing(status, metrics):
     (only,) = state(Heard(last=read_said(status, metrics, 1.0, 1.0))).instances

@@ -38,9 +38,11 @@ def learn_descriptions(answer: Any) -> dict[str, MetricKind]:
             kinds[name] = kind
             continue
         help, unit, exported = each['help'], each.get('unit'), each.get('exported')
-        if _is_text(help) and _is_text(unit) and _is_text(exported):
+        tags = each.get('tags')
+        known = isinstance(tags, list) and all(map(_is_text, tags))
+        if _is_text(help) and _is_text(unit) and _is_text(exported) and known:
             with contextlib.suppress(ValueError):
-                describe(name, kind, help, unit=unit, exported=exported)
+                describe(name, kind, help, unit=unit, tags=tuple(tags or ()), exported=exported)
     return kinds
 
 

@@ -70,15 +70,19 @@ def run(
 
 def _look_twice(client: Client, names: Sequence[str], interval: float) -> Snapshot:
     with Overview(client.container, names) as overview:
-        overview.poll(everyone=True)
+        _expect_registry(overview.poll(everyone=True))
         gevent.sleep(interval)
         snapshot = overview.poll(everyone=True)
-    if not snapshot.services and 'registry' in snapshot.problems:
-        raise LookupFailure(snapshot.problems['registry'])
+    _expect_registry(snapshot)
     for name in names:
         if snapshot.service(name) is None:
             client.container.lookup(name)  # it says what is missing, and what to do
     return queues_of(snapshot, names)
+
+
+def _expect_registry(snapshot: Snapshot) -> None:
+    if not snapshot.services and 'registry' in snapshot.problems:
+        raise LookupFailure(snapshot.problems['registry'])
 
 
 def _print(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from lymph.core._overview.loads import Between
-from lymph.core._overview.samples import InstanceFigures, read_figures
+from lymph.core._overview.samples import InstanceFigures, is_number, read_figures
 
 __all__ = ['Heard', 'Said', 'read_said']
 
@@ -92,5 +91,4 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if number and isfinite(value) else None
+    return float(value) if is_number(value) else None

@@ -13,14 +13,17 @@ from typing import Any, Final
 
 from lymph.core.monitoring.metrics import Sample
 
-__all__ = ['InstanceFigures', 'read_figures', 'read_samples']
+__all__ = ['InstanceFigures', 'is_number', 'read_figures', 'read_samples']
 
 #: samples of one instance that are read
 _MOST: Final = 50_000
 #: characters of the name of a metric, a method, a queue or an interface
 _LONGEST: Final = 512
-#: the largest number that is read
-_LARGEST: Final = 2**1023
+#: the largest number that is read; sums of thousands of them are still finite
+_LARGEST: Final = 1e100
+#: methods, queues or interfaces of one metric, and buckets of one histogram, that are read
+_MOST_NAMES: Final = 2_000
+_MOST_BUCKETS: Final = 200
 _BUCKET: Final = '.bucket'
 
 # the metrics that an overview needs -> the tag that says what they are about; '' stands for none
@@ -80,7 +83,16 @@ class InstanceFigures:
     def add(self, name: str, about: str, value: float) -> None:
         """Add to a number."""
         numbers = self.numbers.setdefault(name, {})
-        numbers[about] = numbers.get(about, 0) + value
+        if about in numbers or len(numbers) < _MOST_NAMES:
+            numbers[about] = numbers.get(about, 0) + value
+
+    def add_bucket(self, name: str, about: str, bound: float, count: float) -> None:
+        """Add to the count of a bucket."""
+        histograms = self.buckets.setdefault(name, {})
+        if about in histograms or len(histograms) < _MOST_NAMES:
+            buckets = histograms.setdefault(about, {})
+            if bound in buckets or len(buckets) < _MOST_BUCKETS:
+                buckets[bound] = buckets.get(bound, 0) + count
 
 
 def read_figures(answer: Any) -> InstanceFigures:
@@ -92,7 +104,7 @@ def read_figures(answer: Any) -> InstanceFigures:
         if tag is None or not isinstance(tags, Mapping):
             continue
         about = tags.get(tag, '') if tag else ''
-        if isinstance(about, str) and not about.startswith(_BUILTIN) and _is_number(value):
+        if isinstance(about, str) and not about.startswith(_BUILTIN) and is_number(value):
             _add(found, name, about[:_LONGEST], value, tags)
     return found
 
@@ -104,7 +116,7 @@ def read_samples(answer: Any) -> Iterator[Sample]:
     """
     for name, value, tags in _triples(answer):
         named = isinstance(tags, Mapping) and all(isinstance(each, str) for each in tags)
-        if named and len(name) <= _LONGEST and _is_number(value):
+        if named and len(name) <= _LONGEST and is_number(value):
             yield name, value, dict(tags)
 
 
@@ -117,7 +129,8 @@ def _triples(answer: Any) -> Iterator[Sequence[Any]]:
             yield each
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number, and no boolean."""
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -131,8 +144,7 @@ def _add(
     if name.endswith(_BUCKET):
         bound = _bound(tags.get('le'))
         if bound is not None:
-            buckets = found.buckets.setdefault(name[: -len(_BUCKET)], {}).setdefault(about, {})
-            buckets[bound] = buckets.get(bound, 0) + value
+            found.add_bucket(name[: -len(_BUCKET)], about, bound, value)
         return
     found.add(name, about, value)
     if name == 'http.answered' and str(tags.get('status', '')).startswith('5'):

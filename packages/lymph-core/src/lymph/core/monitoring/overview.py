@@ -64,7 +64,10 @@ __all__ = [
 _TIMEOUT: Final = 2.0
 _MOST: Final = 5_000
 _TURN: Final = 0.01  # seconds of work before others run
-_PATIENCE: Final = 1.0  # seconds that a poll waits for the registry and for the event system
+#: seconds that a poll waits for the registry and for the event system; and for the registry if it
+#: is to wait for everyone
+_PATIENCE: Final = 1.0
+_LONG_PATIENCE: Final = 15.0
 
 
 class PolledContainer(Protocol):
@@ -104,7 +107,6 @@ class Overview:
         queues: bool = True,
     ) -> None:
         self._container = container
-        self._timeout = timeout
         self._most = most
         self._search = ServiceSearch(names)
         self._directory: Background[Directory] = Background(self._find)
@@ -122,12 +124,12 @@ class Overview:
 
         Waits for those that answered in time at the last poll, and for those that are new, at most
         for the timeout of one; with `everyone`, for all others as well. Waits up to a second for
-        the registry before, and for the event system behind it. Their errors are in `problems` of
-        the snapshot. Call it in one greenlet at a time.
+        the registry before (15 seconds with `everyone`), and for the event system behind it. Their
+        errors are in `problems` of the snapshot. Call it in one greenlet at a time.
         """
         if self._queues is not None:
             self._queues.refresh(0)  # it is read while the instances are asked
-        directory = self._directory.refresh(self._timeout if everyone else _PATIENCE) or {}
+        directory = self._directory.refresh(_LONG_PATIENCE if everyone else _PATIENCE) or {}
         endpoints = _endpoints(directory)
         heard = self._asking.ask(endpoints[: self._most], everyone)
         queues = None if self._queues is None else self._queues.wait(_PATIENCE)
@@ -174,7 +176,7 @@ class Overview:
     def _problems(self) -> dict[str, str]:
         found = {'registry': self._directory.problem}
         if self._directory.value is None and not self._directory.problem:
-            found['registry'] = 'it has not answered yet'
+            found['registry'] = 'the registry has not answered yet'
         if self._queues is not None:
             found['queues'] = self._queues.problem
         return {name: problem for name, problem in found.items() if problem}
