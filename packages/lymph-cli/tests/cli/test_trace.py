@@ -14,6 +14,7 @@ import pytest
 from lymph.testing.waiting import eventually
 
 SERVICES = """
+import gevent
 import lymph
 from lymph.web import WebServiceInterface
 from werkzeug.routing import Map, Rule
@@ -37,6 +38,10 @@ class Stock(lymph.Interface):
     def take(self, item):
         self.mail.look_up()
         self.emit('taken', {'item': item})
+
+    @lymph.rpc()
+    def hang(self):
+        gevent.sleep(600)
 
     @lymph.rpc()
     def burn(self):
@@ -82,6 +87,7 @@ class Services:
             name: shell.start('instance', f'--config={name}.yml')
             for name in ('shop', 'stock', 'mail')
         }
+        self.start = shell.start
         self.worker = shell.start('worker', '--config=mail.yml')
         for name, each in self.instances.items():
             each.said(f'{name} at tcp://')
@@ -206,6 +212,15 @@ def test_trace_that_nobody_knows_is_a_failure(services: Services) -> None:
     done = services.run('unheard')
     assert (done.exit_code, done.stdout) == (1, '')
     assert 'nothing is known of trace unheard; asked 4 instances' in done.stderr
+
+
+def test_call_that_hangs_is_shown_with_how_long_it_has_been_running(services: Services) -> None:
+    services.start('request', 'stock.hang', '--trace-id=hangs', '--timeout=10min')
+    eventually(lambda: 'running' in services.run('hangs').stdout, 30)
+    _, row = rows(services.run('hangs').stdout)
+    assert re.fullmatch(r'>[0-9.]+m?s', row[1])
+    assert (row[2], row[5]) == ('running', 'call stock.hang (its caller is not known)')
+    assert services.run('hangs', '--wait=300ms').exit_code == 0
 
 
 def test_wait_ends_when_nothing_is_running_any_more(services: Services) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from lymph.cli._display.numbers import seconds_text
 from lymph.core.monitoring.traces import Trace, TraceUnit
 
-__all__ = ['TraceRow', 'trace_rows', 'work_text']
+__all__ = ['TraceRow', 'duration_text', 'trace_rows', 'work_text']
 
 _IDENTITY: Final = 8  # characters
 _DEEPEST: Final = 24  # a chain of calls may have thousands
@@ -18,10 +19,13 @@ _WORDS: Final = {'rpc': 'call', 'http': ''}
 
 
 class TraceRow(NamedTuple):
-    """One row; `depth` is how far it is indented, `note` what is said behind `work`."""
+    """One row; `depth` is how far it is indented, `note` what is said behind `work`.
+
+    `duration` is how long it has been running so far if `ok` is None.
+    """
 
     offset: float
-    duration: float | None
+    duration: float
     outcome: str
     ok: bool | None
     service: str
@@ -31,8 +35,8 @@ class TraceRow(NamedTuple):
     note: str = ''
 
 
-def trace_rows(trace: Trace) -> list[TraceRow]:
-    """Return the rows of a trace, in the order of its tree."""
+def trace_rows(trace: Trace, now: float) -> list[TraceRow]:
+    """Return the rows of a trace at the Unix time `now`, in the order of its tree."""
     answers = _answers(trace.units)
     depths: list[int] = []
     rows: list[TraceRow] = []
@@ -43,8 +47,13 @@ def trace_rows(trace: Trace) -> list[TraceRow]:
             continue
         depths.append(depth)
         answer = answers.get(index)
-        rows.append(_row(unit, None if answer is None else trace.units[answer], depth))
+        rows.append(_row(unit, None if answer is None else trace.units[answer], depth, now))
     return rows
+
+
+def duration_text(seconds: float, ok: bool | None) -> str:
+    """Return how long work took: `1.2ms`, or `>12s` if it is still running."""
+    return f'{">" if ok is None else ""}{seconds_text(seconds)}'
 
 
 def work_text(kind: str, name: str) -> str:
@@ -67,7 +76,7 @@ def _answers(units: tuple[TraceUnit, ...]) -> dict[int, int]:
     }
 
 
-def _row(unit: TraceUnit, answer: TraceUnit | None, depth: int) -> TraceRow:
+def _row(unit: TraceUnit, answer: TraceUnit | None, depth: int, now: float) -> TraceRow:
     done_by = unit if answer is None else answer
     service, instance = done_by.service, done_by.instance[:_IDENTITY]
     outcome, notes = unit.outcome, [unit.note] if unit.note else []
@@ -82,7 +91,7 @@ def _row(unit: TraceUnit, answer: TraceUnit | None, depth: int) -> TraceRow:
         notes.insert(0, f'attempt {unit.attempt}')
     return TraceRow(
         unit.offset,
-        unit.duration,
+        max(0.0, now - unit.started) if unit.duration is None else unit.duration,
         outcome,
         unit.ok,
         service,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lymph.cli._arguments.moments import timestamp
-from lymph.cli._display.numbers import count_text, seconds_text
-from lymph.cli._display.trace_rows import work_text
+from lymph.cli._display.numbers import count_text
+from lymph.cli._display.trace_rows import duration_text, work_text
 from lymph.cli._running.asking import open_client
 from lymph.cli._running.trace import say_problems
 from lymph.cli.output import say
@@ -41,7 +41,7 @@ def _cells(each: TraceSummary) -> list[str | Text]:
     return [
         line(each.trace_id, 'bold'),
         timestamp(each.started),
-        seconds_text(each.duration),
+        duration_text(each.total if each.duration is None else each.duration, each.ok),
         line(each.outcome, 'yellow' if each.ok is None else '' if each.ok else 'red'),
         count_text(each.units),
         line(count_text(each.failures), 'red' if each.failures else ''),

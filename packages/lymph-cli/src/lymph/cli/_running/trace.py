@@ -11,7 +11,7 @@ import gevent
 
 from lymph.cli._arguments.moments import timestamp
 from lymph.cli._display.numbers import seconds_text
-from lymph.cli._display.trace_rows import TraceRow, trace_rows
+from lymph.cli._display.trace_rows import TraceRow, duration_text, trace_rows
 from lymph.cli._running.asking import open_client
 from lymph.cli.outcomes import OperationFailed
 from lymph.cli.output import say
@@ -62,7 +62,7 @@ def _find(container: ServiceContainer, trace_id: str, wait: float, timeout: floa
 
 
 def _print_tree(printer: Printer, found: Trace) -> None:
-    rows = trace_rows(found)
+    rows = trace_rows(found, time.time())
     titles = ['START', 'DURATION', 'OUTCOME', 'SERVICE', 'INSTANCE', 'WORK']
     cells = [_cells(row) for row in rows]
     if printer.color:
@@ -76,7 +76,7 @@ def _print_tree(printer: Printer, found: Trace) -> None:
 def _cells(row: TraceRow) -> list[str | Text]:
     return [
         f'+{seconds_text(row.offset)}',
-        seconds_text(row.duration),
+        duration_text(row.duration, row.ok),
         line(row.outcome, _style(row.ok)),
         row.service,
         row.instance,
@@ -92,7 +92,7 @@ def _bar(row: TraceRow, total: float) -> Text:
     """Return when a unit was at work, as a part of the whole time."""
     first = min(int(_BAR * row.offset / total), _BAR - 1) if total else 0
     length = _BAR - first
-    if row.duration is not None and total:
+    if row.ok is not None and total:
         length = max(1, min(length, round(_BAR * row.duration / total)))
     return line(' ' * first + '=' * length, _style(row.ok))
 

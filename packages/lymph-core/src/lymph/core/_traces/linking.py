@@ -23,8 +23,8 @@ _MADE: Final = ('call', 'emit')  # inside a unit of work of the same process
 _HANDLED: Final = ('event', 'task', 'feed')
 
 _NOTES: Final = {
-    'call': 'the work that made this call is not known any more',
-    'emit': 'the work that emitted this event is not known any more',
+    'call': 'what made this call is not known',
+    'emit': 'what emitted this event is not known',
     'rpc': 'its caller is not known',
     'event': 'its emission is not known',
     'task': 'its start is not known',
