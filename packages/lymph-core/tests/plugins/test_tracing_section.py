@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from types import ModuleType
 
 import pytest
 from opentelemetry.sdk.trace import sampling
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import lymph
@@ -24,6 +27,16 @@ BASE = {
     },
     'plugins': {'tracing': {'class': 'opentelemetry'}},
 }
+
+
+class HangingExporter(SpanExporter):
+    def __init__(self):
+        self.go_on = threading.Lock()
+        self.go_on.acquire()
+
+    def export(self, spans):
+        self.go_on.acquire()
+        return SpanExportResult.SUCCESS
 
 
 class Shop(lymph.Interface):
@@ -148,6 +161,24 @@ def test_exporter_of_a_program_gets_the_spans(plugin, monkeypatch):
     made.container.request('shop', 'shop.buy')
     made.container.stop()
     assert {span.name for span in MEMORY.get_finished_spans()} == {'shop.buy'}
+
+
+def test_client_waits_a_second_at_most_for_the_collector(world, monkeypatch):
+    exporter = HangingExporter()
+    module = ModuleType('exporters_of_a_test')
+    module.HANGING = exporter
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    container = world.container(start=False)
+    container.install_plugin(
+        OpenTelemetry, {'exporter': 'exporters_of_a_test:HANGING', 'flush_timeout': 30.0}
+    )
+    container.start()
+    with pytest.raises(lymph.LookupFailure):
+        container.request('nobody', 'nobody.take')
+    started = time.monotonic()
+    container.stop()
+    assert time.monotonic() - started < 15
+    exporter.go_on.release()
 
 
 def test_metrics_of_the_export_end_with_the_plugin(plugin):
