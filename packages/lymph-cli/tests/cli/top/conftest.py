@@ -62,7 +62,12 @@ def snapshot() -> Snapshot:
         1_700_000_000.0,
         2.0,
         (
-            service('mail', 50.0, instance(1), instance(2, status='silent')),
+            service(
+                'mail',
+                50.0,
+                instance(1),
+                instance(2, status='silent', since=1_699_999_988.0, problem='no reply'),
+            ),
             service('shop', 200.0, instance(3, 150.0), instance(4, 50.0)),
             service('web', None, instance(5, None)),
         ),

@@ -67,7 +67,7 @@ def test_instances_are_below_their_service(snapshot: Snapshot) -> None:
     found = shown(snapshot, TopView(expanded={'mail'}))
     number = next(n for n, each in enumerate(found) if each.startswith(' mail'))
     assert cells(found[number + 1])[:4] == ['00000000', '127.0.0.1:4001', 'host', 'up']
-    assert 'silent' in found[number + 2]
+    assert found[number + 2].endswith('  silent for 12s: no reply')
 
 
 def test_methods_of_a_service(snapshot: Snapshot) -> None:
@@ -78,6 +78,25 @@ def test_methods_of_a_service(snapshot: Snapshot) -> None:
     ]
     assert cells(found[5])[:2] == ['>shop.price', '200']
     assert cells(found[6])[:2] == ['shop.pay', '100']
+
+
+@pytest.mark.parametrize(
+    ('service', 'endpoint', 'title'),
+    [
+        ('mail', 'tcp://127.0.0.1:4001', 'mail at tcp://127.0.0.1:4001'),
+        (
+            *('mail', 'tcp://127.0.0.1:4002'),
+            'mail at tcp://127.0.0.1:4002  silent for 12s: no reply',
+        ),
+        ('mail', 'tcp://127.0.0.1:9', 'mail at tcp://127.0.0.1:9  gone'),
+        ('none', '', 'none  gone'),
+    ],
+)
+def test_the_title_tells_of_an_instance_without_figures(
+    snapshot: Snapshot, service: str, endpoint: str, title: str
+) -> None:
+    view = TopView(page='methods', table='methods', service=service, endpoint=endpoint)
+    assert shown(snapshot, view)[3] == title
 
 
 def test_latencies_of_a_method_are_bars(snapshot: Snapshot) -> None:

@@ -118,6 +118,9 @@ def _row(row: ListedRow, columns: Sequence[Column], wide: int, selected: bool, s
     mark = '>' if selected else ' '
     name = cut(one_line(f'{mark}{"  " * row.depth}{row.name}'), wide, unicode=size.unicode)
     parts: list[str | Text] = [Text(padded(name, wide), 'bold' if selected else '')]
+    if row.problem:
+        words = cut(one_line(row.problem), max(0, size.columns - wide - 2), unicode=size.unicode)
+        return Text.assemble(*parts, '  ', Text(words, 'red'))
     for each in columns:
         text = cut(each.text(row.item), each.width, unicode=size.unicode)
         parts += [' ', Text(padded(text, each.width, right=True), each.style(row.item))]

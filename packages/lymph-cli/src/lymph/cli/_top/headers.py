@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from lymph.cli._arguments.durations import short_duration
 from lymph.cli._display.numbers import rate_text, share_text
+from lymph.cli._top.listings import instance_problem, shown_state
 from lymph.cli._top.view import TopView
 from lymph.cli.printing import Text, line
-from lymph.core.monitoring.overview import BackendState, Snapshot
+from lymph.core.monitoring.overview import BackendState, InstanceState, Snapshot
 
 __all__ = ['header_lines']
 
@@ -20,7 +21,7 @@ def header_lines(snapshot: Snapshot, view: TopView, interval: float) -> list[Tex
         _summary(snapshot, view, interval),
         _backend('registry', snapshot.registry, snapshot),
         _backend('broker', snapshot.broker, snapshot),
-        *([line('')] if view.page == 'services' else [_title(view)]),
+        *([line('')] if view.page == 'services' else [_title(snapshot, view)]),
     ]
 
 
@@ -67,10 +68,15 @@ def _backend(kind: str, state: BackendState, snapshot: Snapshot) -> Text:
     return Text.assemble(f'{kind:<9}', line(f'{name}  ' if name else ''), word, line(away, 'red'))
 
 
-def _title(view: TopView) -> Text:
+def _title(snapshot: Snapshot, view: TopView) -> Text:
+    found = shown_state(snapshot, view)
+    problem = instance_problem(found, snapshot.at) if isinstance(found, InstanceState) else ''
+    if found is None:
+        problem = 'gone'
     where = f' at {view.endpoint}' if view.endpoint else ''
     what = f'  {view.method}' if view.page == 'method' else ''
-    return line(f'{view.service}{where}{what}', 'bold')
+    title = line(f'{view.service}{where}{what}', 'bold')
+    return Text.assemble(title, line(f'  {problem}' if problem else '', 'red'))
 
 
 def _counted(number: int, word: str) -> str:

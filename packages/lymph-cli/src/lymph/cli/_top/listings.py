@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
+from lymph.cli._arguments.durations import short_duration
 from lymph.cli._top.columns import COLUMNS, NAME
 from lymph.cli._top.view import ListedRow, Sort, TopView
 from lymph.core.monitoring.overview import (
@@ -17,11 +18,13 @@ from lymph.core.monitoring.overview import (
 
 __all__ = [
     'instance_name',
+    'instance_problem',
     'method_rows',
     'method_shown',
     'queue_rows',
     'queues_of',
     'service_rows',
+    'shown_state',
     'sort_items',
 ]
 
@@ -38,13 +41,13 @@ def service_rows(snapshot: Snapshot, view: TopView) -> list[ListedRow]:
         rows.append(ListedRow(f's:{service.name}', service.name, service, service.name))
         if view.is_expanded(service.name):
             instances = sort_items('services', service.instances, sort, lambda each: each.endpoint)
-            rows += [_instance_row(service.name, each) for each in instances]
+            rows += [_instance_row(service.name, each, snapshot.at) for each in instances]
     return rows
 
 
 def method_rows(snapshot: Snapshot, view: TopView) -> list[ListedRow]:
     """Return the methods of the service or instance of the view, and its event handlers."""
-    found = _shown(snapshot, view)
+    found = shown_state(snapshot, view)
     loads = [] if found is None else [*found.methods, *found.handlers]
     loads = [each for each in loads if _fits(each.name, view, 'methods')]
     ordered = sort_items('methods', loads, view.sorts['methods'], lambda each: each.name)
@@ -72,12 +75,13 @@ def queues_of(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
 
 def method_shown(snapshot: Snapshot, view: TopView) -> MethodLoad | None:
     """Return the method that the view is about, None if it is gone."""
-    found = _shown(snapshot, view)
+    found = shown_state(snapshot, view)
     loads = () if found is None else (*found.methods, *found.handlers)
     return next((each for each in loads if each.name == view.method), None)
 
 
-def _shown(snapshot: Snapshot, view: TopView) -> ServiceState | InstanceState | None:
+def shown_state(snapshot: Snapshot, view: TopView) -> ServiceState | InstanceState | None:
+    """Return the service or instance that the view is about, None if it is gone."""
     service = snapshot.service(view.service)
     if service is None or not view.endpoint:
         return service
@@ -101,10 +105,19 @@ def _fits(name: str, view: TopView, page: str) -> bool:
     return view.filters.get(page, '').lower() in name.lower()
 
 
-def _instance_row(service: str, instance: InstanceState) -> ListedRow:
+def instance_problem(instance: InstanceState, at: float) -> str:
+    """Return what is wrong with an instance at a Unix time, '' if it has figures."""
+    if not instance.problem:
+        return ''
+    since = '' if instance.since is None else f' for {short_duration(at - instance.since)}'
+    return f'{instance.status}{since}: {instance.problem}'
+
+
+def _instance_row(service: str, instance: InstanceState, at: float) -> ListedRow:
     name = instance_name(instance).replace(' tcp://', ' ')  # there is little room
     key = f'i:{service}:{instance.identity}:{instance.endpoint}'
-    return ListedRow(key, name, instance, service, instance.endpoint, 1)
+    problem = instance_problem(instance, at)
+    return ListedRow(key, name, instance, service, instance.endpoint, 1, problem)
 
 
 def instance_name(instance: InstanceState) -> str:

@@ -52,6 +52,7 @@ class ListedRow(NamedTuple):
     """A row: `key` tells it from others, `name` is its first cell, `item` has the figures.
 
     `service` and `endpoint` say what it belongs to; `depth` is how far its name is indented.
+    `problem` is shown in place of figures.
     """
 
     key: str
@@ -60,6 +61,7 @@ class ListedRow(NamedTuple):
     service: str = ''
     endpoint: str = ''
     depth: int = 0
+    problem: str = ''
 
 
 class Listing(NamedTuple):
