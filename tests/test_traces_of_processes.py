@@ -203,4 +203,5 @@ def test_collector_that_does_not_answer_holds_up_no_stop(start: Start, away: str
     program = start(sys.executable, '-c', BUSY, url, '0')
     assert program.process.wait(WAIT) == 0, program.lines
     assert time.monotonic() - started < 15
-    program.line('the collector did not take all spans')
+    # whether the exporter tries again for a while, or gives up at once, depends on its version
+    program.line('the collector did not take all spans|spans cannot be exported')
