@@ -79,13 +79,30 @@ class Pages(WebServiceInterface):
         raise KeyError
 
 
+@pytest.fixture(params=['embedded', 'servers'])
+def backends(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Return the sections of the registry and of the event system."""
+    if request.param == 'embedded':
+        return {
+            'registry': {'class': 'embedded', 'path': str(tmp_path / 'registry')},
+            'events': {'class': 'embedded', 'path': str(tmp_path / 'events')},
+        }
+    zookeeper, rabbitmq = (
+        request.getfixturevalue(f'{name}_server') for name in ('zookeeper', 'rabbitmq')
+    )
+    zkclient = {'hosts': zookeeper.hosts}
+    return {
+        'registry': {'class': 'zookeeper', 'zkclient': zkclient, 'chroot': f'/{tmp_path.name}'},
+        'events': {'class': 'kombu', 'urls': rabbitmq.url},
+    }
+
+
 @pytest.fixture
-def configuration(tmp_path: Path) -> Configuration:
+def configuration(backends: dict[str, Any]) -> Configuration:
     return Configuration(
         {
             'container': {
-                'registry': {'class': 'embedded', 'path': str(tmp_path / 'registry')},
-                'events': {'class': 'embedded', 'path': str(tmp_path / 'events')},
+                **backends,
                 'metrics': {'tags': TAGS},
                 'pool_size': 50,
                 'block_threshold': 0.02,
