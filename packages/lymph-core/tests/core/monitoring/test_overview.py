@@ -266,6 +266,18 @@ def test_a_registry_that_has_not_answered_yet_is_a_problem(world):
         assert eventually(lambda: overview.poll().service('mail')).up == 1
 
 
+def test_a_backend_whose_state_fails_has_none(world):
+    class Broken(StaticServiceRegistry):
+        def connection_state(self):
+            raise ValueError('its state is broken')
+
+    world.container(Mail)
+    with Overview(world.container(registry=Broken(hub=world.registry_hub))) as overview:
+        snapshot = overview.poll()
+    assert snapshot.registry.connected is None
+    assert snapshot.service('mail').up == 1
+
+
 def test_of_too_many_instances_some_are_left_out(world, client):
     for _ in range(3):
         world.container(Mail)

@@ -44,6 +44,17 @@ def test_a_failure_keeps_the_last_value(reading):
     assert background.problem == ''
 
 
+def test_any_error_is_a_problem_and_is_logged_once(reading, caplog):
+    background = Background(reading)
+    reading.value = OSError('the disk is gone')
+    background.refresh(5)
+    background.refresh(5)
+    assert background.problem == 'OSError: the disk is gone'
+    assert len([record for record in caplog.records if record.levelname == 'ERROR']) == 1
+    reading.value = 2
+    assert background.refresh(5) == 2
+
+
 def test_nobody_waits_twice_for_a_slow_reading(reading):
     background = Background(reading)
     reading.gate.clear()

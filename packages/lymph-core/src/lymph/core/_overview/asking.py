@@ -92,7 +92,9 @@ class Asking:
                     self._late.discard(endpoint)
                 self._heard[endpoint] = self._heard.get(endpoint, Heard()).answered(said)
             finally:
-                self._asked.pop(endpoint, None)
+                # one that was ended may have a successor
+                if self._asked.get(endpoint) is gevent.getcurrent():
+                    del self._asked[endpoint]
 
     def _answers(self, endpoint: str, until: float) -> Said:
         answers = []

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from lymph.core._overview.answers import Heard
 from lymph.core._overview.data import BackendState
 from lymph.core.monitoring.connection_states import ConnectionState
 
-__all__ = ['backend_state']
+__all__ = ['backend_state', 'connection_of']
+
+
+class ConnectedBackend(Protocol):
+    """A registry or an event system."""
+
+    def connection_state(self) -> ConnectionState | None:
+        """Return the state of the connection, None if there is no server."""
+
+
+def connection_of(backend: ConnectedBackend) -> ConnectionState | None:
+    """Return the state of the connection of a backend; None also if its code fails."""
+    try:
+        return backend.connection_state()
+    except Exception:  # noqa: BLE001 - it may be somebody else's code; instances log such errors
+        return None
 
 
 def backend_state(

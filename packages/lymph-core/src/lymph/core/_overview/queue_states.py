@@ -16,7 +16,9 @@ from lymph.events.queues import Queues, QueueState
 
 __all__ = ['QueueStates', 'measured_queues', 'with_glances']
 
-_ALL_EVERY: Final = 15.0  # seconds between two complete readings
+#: seconds between two complete readings, and how many times as long as one takes they are apart
+_ALL_EVERY: Final = 15.0
+_APART: Final = 20
 _COUNTED: Final = ('waiting', 'delayed', 'bytes', 'oldest', 'running', 'consumers', 'dead')
 
 
@@ -25,14 +27,15 @@ class QueueStates:
 
     def __init__(self) -> None:
         self._states: tuple[QueueState, ...] | None = None
-        self._complete = 0.0  # `time.monotonic` of the last complete reading
+        self._due = 0.0  # `time.monotonic` of the next complete reading
 
     def read(self, queues: Queues) -> tuple[QueueState, ...]:
         """Return the states, sorted by name. Waits, and raises what `Queues.read` does."""
-        now = time.monotonic()
-        if self._states is None or now - self._complete >= _ALL_EVERY:
+        began = time.monotonic()
+        if self._states is None or began >= self._due:
             self._states = tuple(queues.read())
-            self._complete = now
+            now = time.monotonic()
+            self._due = now + max(_ALL_EVERY, _APART * (now - began))
         else:
             glances = queues.glance([each.queue for each in self._states])
             self._states = with_glances(self._states, glances)
@@ -44,18 +47,15 @@ def with_glances(
 ) -> tuple[QueueState, ...]:
     """Return newer states, with the older figures where the newer ones are not known."""
     newer = {each.queue: each for each in glances}
-    return tuple(
-        replace(
-            each,
-            **{
-                name: getattr(newer[each.queue], name)
-                for name in _COUNTED
-                if getattr(newer[each.queue], name) is not None or name == 'oldest'
-            },
-        )
-        for each in known
-        if each.queue in newer
-    )
+    return tuple(_updated(each, newer[each.queue]) for each in known if each.queue in newer)
+
+
+def _updated(known: QueueState, glance: QueueState) -> QueueState:
+    counted = {name: getattr(glance, name) for name in _COUNTED}
+    changed = {name: value for name, value in counted.items() if value is not None}
+    if not glance.waiting and glance.waiting is not None:
+        changed['oldest'] = None  # none waits any more
+    return replace(known, **changed)
 
 
 def measured_queues(all_figures: Iterable[InstanceFigures]) -> tuple[QueueState, ...]:

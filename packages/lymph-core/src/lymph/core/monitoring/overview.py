@@ -30,7 +30,7 @@ import gevent
 
 from lymph.core._overview.answers import Heard
 from lymph.core._overview.asking import Asking
-from lymph.core._overview.backend_states import backend_state
+from lymph.core._overview.backend_states import backend_state, connection_of
 from lymph.core._overview.background import Background
 from lymph.core._overview.data import (
     BackendState,
@@ -185,7 +185,7 @@ class Overview:
         registry, problem = self._registry, self._directory.problem
         if registry is None:
             return backend_state('registry', '', None, problem, heard)
-        state = registry.connection_state()
+        state = connection_of(registry)
         return backend_state('registry', registry.description, state, problem, heard)
 
     def _broker_state(self, heard: Collection[Heard]) -> BackendState:
@@ -194,7 +194,7 @@ class Overview:
         if events is None:
             return backend_state('broker', '', None, problem, heard)
         name = type(events).__name__
-        return backend_state('broker', name, events.connection_state(), problem, heard)
+        return backend_state('broker', name, connection_of(events), problem, heard)
 
 
 def _states(directory: Directory, heard: Mapping[str, Heard]) -> Iterator[ServiceState]:
