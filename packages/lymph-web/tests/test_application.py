@@ -24,6 +24,7 @@ from lymph.web._answering.health import Health
 
 
 class Site:
+    name = 'site'
     url_map = Map(
         [
             Rule('/hello/<name>/', endpoint='hello', methods=['GET']),

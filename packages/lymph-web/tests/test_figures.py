@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 from gevent.event import Event
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Response
 
+from lymph.core.monitoring.histograms import SECONDS
 from lymph.testing.waiting import eventually
 from lymph.web.interfaces import WebServiceInterface
 
@@ -47,7 +50,11 @@ def figures(web):
 def test_answers_are_counted_by_status_and_health_checks_are_not(start_interface):
     web = start_interface(Pages)
     assert set(figures(web)) == {
-        f'http.{name}' for name in ('seconds', 'running', 'waiting', 'refused', 'connections')
+        f'http.{name}'
+        for name in (
+            *('seconds', 'running', 'waiting', 'refused', 'connections'),
+            *('duration.bucket', 'duration.count', 'duration.sum'),
+        )
     }
     for path in ('/page', '/page', '/parts', '/fail', '/nowhere', '/_health/'):
         web.ask(path)
@@ -60,6 +67,26 @@ def test_answers_are_counted_by_status_and_health_checks_are_not(start_interface
         '503': None,
     }
     assert 0 < after['http.seconds'] < 6 * WAIT
+    assert after['http.duration.sum'] == after['http.seconds']
+    assert after['http.duration.count'] == 6
+
+
+def test_durations_have_the_trace_ids_of_their_requests(start_interface):
+    web = start_interface(Pages)
+    sent = time.time()
+    trace_id = web.ask('/page').headers['x-trace-id']
+    buckets = {
+        tags['le']: value
+        for name, value, tags in web.interface.container.metrics
+        if name == 'http.duration.bucket'
+    }
+    assert (buckets['+Inf'], len(buckets)) == (1, len(SECONDS) + 1)
+    (exemplar,) = (count.exemplar for count in buckets.values() if count.exemplar is not None)
+    assert exemplar.trace_id == trace_id
+    assert 0 < exemplar.value < WAIT
+    assert sent - 1 < exemplar.at < time.time() + 1
+    first = min(float(bound) for bound, count in buckets.items() if count)
+    assert exemplar.value <= first
 
 
 def test_requests_and_connections_that_are_open_are_told(start_interface):

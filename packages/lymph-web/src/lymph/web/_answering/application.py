@@ -91,7 +91,7 @@ class Application:
         self._recent = RecentRequests('', RecentWork(0)) if recent is None else recent
         #: what is done with each request besides; set when the interface is configured
         self.features = Features()
-        self.counts = AnswerCounts()
+        self.counts = AnswerCounts(site.name)
         self.router = Router(site)
         self._chain = Chain() if chain is None else chain
         #: logs and reports errors, also for the server that runs this application
@@ -133,7 +133,7 @@ class Application:
         is_check = self.site.health.answers(environ.get('PATH_INFO', ''))
         log_request(environ, opening.status, opening.length, seconds, answer.trace_id, is_check)
         if not is_check:
-            self.counts.count(opening.status, seconds)
+            self.counts.count(opening.status, answer.started, seconds, answer.trace_id)
             self._recent.end(answer, opening.status, seconds)
         if self._add_fields(opening, environ, answer.trace_id):
             exchange = getattr(answer.start_response, '__self__', None)

@@ -4,7 +4,8 @@
 name              tags                value
 ================  ==================  ==============================================================
 http.answered     interface, status   answers that have begun, without those to health checks
-http.seconds      interface           in total, from arrival to the beginning of these answers
+http.duration     interface           a histogram of the seconds until these answers began
+http.seconds      interface           the sum of these seconds
 http.running      interface           requests that are being answered
 http.waiting      interface           requests that wait for a place of `wsgi_pool_size`
 http.refused      interface           requests that got 503 because no place was free
@@ -14,10 +15,12 @@ http.connections  interface           open connections
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from lymph.core.monitoring.descriptions import describe
+from lymph.core.monitoring.histograms import SECONDS, Histogram
 from lymph.core.monitoring.metrics import Sample
 
 __all__ = ['AnswerCounts', 'HttpFigures', 'Serving']
@@ -32,6 +35,13 @@ describe(
     'http.seconds',
     'counter',
     'Time from the arrival of these requests to the beginning of their answers.',
+    unit='seconds',
+    tags=('interface',),
+)
+DURATION: Final = describe(
+    'http.duration',
+    'histogram',
+    'How long these requests took from their arrival to the beginning of their answers.',
     unit='seconds',
     tags=('interface',),
 )
@@ -52,19 +62,24 @@ describe('http.connections', 'gauge', 'Connections of HTTP clients.', tags=('int
 
 
 class AnswerCounts:
-    """Counts the answers of an application, by status."""
+    """Counts the answers of the application of an interface, by status and by duration."""
 
-    __slots__ = ('by_status', 'seconds')
+    __slots__ = ('by_status', 'durations')
 
-    def __init__(self) -> None:
+    def __init__(self, interface: str) -> None:
         self.by_status: dict[str, int] = {}  # statuses have three digits, so there are few
-        self.seconds = 0.0
+        self.durations = Histogram(DURATION, {'interface': interface})
 
-    def count(self, status: str, seconds: float) -> None:
-        """Count an answer with `status` (``200 OK``) that has begun after `seconds`."""
+    def count(self, status: str, started: float, seconds: float, trace_id: str) -> None:
+        """Count an answer with `status` (``200 OK``) that has begun `seconds` after `started`."""
         code = status[:3]
         self.by_status[code] = self.by_status.get(code, 0) + 1
-        self.seconds += seconds
+        # as `Histogram.observe` does, without another look at the clock
+        durations = self.durations
+        bucket = bisect_left(SECONDS, seconds)
+        durations.counts[bucket] += 1
+        durations.sum += seconds
+        durations.exemplars[bucket] = trace_id, seconds, started + seconds
 
 
 class Serving(Protocol):
@@ -102,7 +117,8 @@ class HttpFigures:
         tags = self._tags
         for status, count in self._counts.by_status.copy().items():
             yield 'http.answered', count, {**tags, 'status': status}
-        yield 'http.seconds', self._counts.seconds, tags
+        yield 'http.seconds', self._counts.durations.sum, tags
+        yield from self._counts.durations
         server = self._server()
         if server is not None:
             yield 'http.running', server.running, tags
