@@ -6,8 +6,9 @@ id       text, unique to the emitted event
 body     mapping
 source   who emitted it (text), or nil
 headers  mapping; ``trace_id`` is one of them
-due      Unix time from which it may be handled: when it was emitted,
-         plus its delay; text (``1764359000.123``) or a number; optional
+due      Unix time in milliseconds from which it may be handled: when
+         it was emitted, plus its delay; digits as text, or an integer;
+         optional
 =======  ===========================================================
 
 Unknown keys are ignored, so that later versions can add keys. An invalid trace id is replaced by
@@ -30,7 +31,7 @@ from lymph.serializers.msgpack import pack, unpack
 
 __all__ = ['encode_event', 'event_from', 'pack_event', 'unpack_event']
 
-_LATEST: Final = 1e11  # seconds since 1970; some 3000 years
+_LATEST: Final = 100_000_000_000  # seconds since 1970; some 3000 years
 _DIGITS: Final = 32  # characters of a time as text
 _SHORT = ID // 4  # characters that have at most so many bytes
 
@@ -74,9 +75,10 @@ def _mapping_of(event: Event) -> dict[str, Any]:
         'source': event.source,
         'headers': event.headers,
     }
-    if event.due is not None:
-        # text, because most floats have bytes that make the packer check the whole value
-        value['due'] = f'{event.due:.3f}'
+    due = event.due
+    if due is not None and 0 <= due <= _LATEST:
+        # text, because most numbers have bytes that make the packer check the whole value
+        value['due'] = str(int(1000 * due))
     # this runs for each event: most ids and sources are short, which is cheaper to check
     if type(event.id) is not str or len(event.id) > _SHORT:
         _text(value, 'id')
@@ -104,15 +106,15 @@ def event_from(value: Any, attempt: int = 1) -> Event:
 
 
 def _moment(due: Any) -> float | None:
-    """Return the time `due`, None if it is none. Only figures depend on it: nothing is refused."""
+    """Return the time that `due` tells, or None. Only figures depend on it: nothing is refused."""
     if type(due) is str and len(due) <= _DIGITS:
         try:
-            due = float(due)
+            due = int(due)
         except ValueError:
             return None
-    elif type(due) not in (float, int):
+    elif type(due) is not int:
         return None
-    return due if 0 <= due <= _LATEST else None
+    return due / 1000 if 0 <= due <= 1000 * _LATEST else None
 
 
 def _headers(headers: dict[str, Any]) -> dict[str, Any]:

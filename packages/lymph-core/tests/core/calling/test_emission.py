@@ -99,8 +99,9 @@ def test_event_system_that_cannot_tell_its_state_does_not_hide_the_failure(emitt
     assert counts(emitted, 'events.emit_failed') == {'not_confirmed': 1}
 
 
-def test_invalid_trace_id_is_no_exemplar(emitted, system):
-    emitted.emit(system, Event('order.placed', headers={'trace_id': 'not valid'}), 0)
+@pytest.mark.parametrize('trace_id', [7, None, 'x' * 1000])
+def test_trace_id_of_another_form_is_no_exemplar(emitted, system, trace_id):
+    emitted.emit(system, Event('order.placed', headers={'trace_id': trace_id}), 0)
     assert not any(value.exemplar for _, value, tags in emitted if 'le' in tags)
 
 

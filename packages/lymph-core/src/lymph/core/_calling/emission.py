@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Final
 
-from lymph.core import trace
 from lymph.core._work.headers import Headers
 from lymph.core.events import Event
 from lymph.core.interceptors import Work
+from lymph.core.limits import TRACE_ID
 from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.histograms import SECONDS, Histogram
 from lymph.core.monitoring.metrics import Sample
@@ -107,25 +107,23 @@ class EmitFigures:
         except BaseException as error:
             reason = _reason(error, events)
             self._failed[reason] = self._failed.get(reason, 0) + 1
-            self._took(event, started)
+            self._durations.observe(monotonic() - started)
             raise
-        self._took(event, started)
-        try:
-            self._emitted[event.type] += 1
-        except KeyError:
-            name = event.type if len(self._emitted) < MOST else _OTHER
-            self._emitted[name] = self._emitted.get(name, 0) + 1
-
-    def _took(self, event: Event, started: float) -> None:
         # inlined `Histogram.observe`, since this runs for every event
         now, durations = monotonic(), self._durations
         seconds = now - started
         bucket = bisect_left(SECONDS, seconds)
         durations.counts[bucket] += 1
         durations.sum += seconds
-        trace_id = event.headers.get('trace_id')  # the emitter may give any
-        if isinstance(trace_id, str) and trace.is_valid(trace_id):
+        trace_id = event.headers.get('trace_id')
+        # the emitter may give any; whoever shows it checks it
+        if type(trace_id) is str and len(trace_id) <= TRACE_ID:
             durations.exemplars[bucket] = trace_id, seconds, now
+        try:
+            self._emitted[event.type] += 1
+        except KeyError:
+            name = event.type if len(self._emitted) < MOST else _OTHER
+            self._emitted[name] = self._emitted.get(name, 0) + 1
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield the counts as metrics."""
