@@ -235,3 +235,17 @@ def test_several_processes_of_a_node_cannot_have_one_operations_port(shell: Any)
     (line,) = done.stderr.splitlines()
     assert 'instances.web.command: 2 processes cannot all listen at port 4127' in line
     assert 'container.operations.port' in line
+
+
+def test_a_port_that_is_only_wished_for_does_not_keep_an_instance_from_its_start(
+    shell: Any,
+) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        shell.environ['LYMPH_OPERATIONS'] = str(port)
+        held = start(shell, 'interfaces: {held: {class: "held:Held"}}\n')
+        held.said('held at tcp://')
+    first, second = held.stderr.splitlines()
+    assert first.startswith(f'LYMPH_OPERATIONS: cannot listen at 127.0.0.1:{port} for operations')
+    assert first.endswith('; none is opened')
+    assert 'operations' not in second

@@ -267,6 +267,10 @@ class ServiceContainer(CallerSide):
         self._hosted_operations.open()
         return self.operations
 
+    def forgo_operations(self) -> None:
+        """Open no operations port at the next start, whatever the settings say."""
+        self._hosted_operations.settings = None
+
     def start(self, register: bool = True) -> None:
         """Start all components and, with `register`, register the interfaces.
 
@@ -340,6 +344,7 @@ class ServiceContainer(CallerSide):
         self._forked = self.draining = True
         self._server.abandon()
         self.rpc.abandon()
+        self._hosted_operations.abandon()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds until the container has stopped; tell whether it has."""

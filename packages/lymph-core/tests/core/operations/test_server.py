@@ -192,6 +192,16 @@ def test_an_error_of_an_answer_is_answered_and_the_thread_goes_on(served):
     assert served.get().endswith(b'/\n')
 
 
+def test_a_fault_of_the_thread_does_not_end_it(served, monkeypatch):
+    monkeypatch.setattr(server, '_PAUSE', 0.1)
+    client = served.connect()
+    eventually(lambda: served.thread._connections)
+    for connection in served.thread._connections.values():
+        connection.tick = None
+    assert read_all(client) == b''
+    assert served.get().endswith(b'/\n')
+
+
 def test_when_descriptors_are_used_up_it_goes_on_later(monkeypatch):
     monkeypatch.setattr(server, '_PAUSE', 0.1)
     served = Served()

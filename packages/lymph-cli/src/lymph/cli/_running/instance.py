@@ -90,7 +90,8 @@ def run(settings: Settings, **given: Any) -> None:
     stops = Stops()
     with stops.heard():
         with stops.interruptible(), code_explained():
-            supervised.operated(open_operations(container))
+            wished = config.get_raw('container.operations') is None
+            supervised.operated(open_operations(container, wished))
             _start(container, register=not options.isolated)
         if stops.asked.is_set():
             cut = container.stop()

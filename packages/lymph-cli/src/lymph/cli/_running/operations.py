@@ -37,14 +37,19 @@ def port_from_environ() -> int | None:
     return None
 
 
-def open_operations(container: ServiceContainer) -> str | None:
+def open_operations(container: ServiceContainer, wished: bool = False) -> str | None:
     """Open the operations port of a container, if it has one; return its address.
 
-    Raises ConfigurationError, which names the process that has the port if one has.
+    Raises ConfigurationError, which names the process that has the port if one has. One that is
+    only `wished` for by the environment is one line on stderr if it cannot be opened.
     """
     try:
         return container.open_operations()
     except ConfigurationError as error:
+        if wished:
+            say(f'{VARIABLE}: {error.text}; none is opened')
+            container.forgo_operations()
+            return None
         settings, cause = container.settings.operations, error.__cause__
         if settings is None or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
             raise

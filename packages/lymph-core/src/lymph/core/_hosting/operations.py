@@ -53,6 +53,10 @@ class HostedOperations:
         if self.settings is not None and self._open is None:
             self._open = _open(self.settings, watchdog=self._watchdog, **self._sources())
 
+    def abandon(self) -> None:
+        """In a forked child, forget the port, which abandons itself: it is the parent's."""
+        self._open = None
+
     def close(self) -> None:
         """Close the port if it is open."""
         port, self._open = self._open, None

@@ -76,20 +76,27 @@ class PortThread:
 
     def _close_all(self) -> None:
         self._listening.close()
-        for connection in list(self._connections.values()):
-            connection.close()
-        self._connections.clear()
+        self._drop_connections()
         reading, self._reading = self._reading, -1
         writing, self._writing = self._writing, -1
         for descriptor in (reading, writing):
             if descriptor >= 0:
                 os.close(descriptor)
 
+    def _drop_connections(self) -> None:
+        for connection in list(self._connections.values()):
+            connection.close()
+        self._connections.clear()
+
     def _run(self) -> None:
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             while not self._closing:
-                self._turn()
+                try:
+                    self._turn()
+                except Exception:  # noqa: BLE001 - the probes are to be answered after all
+                    self._drop_connections()
+                    self._accepts_at = time.monotonic() + _PAUSE
         finally:
             self._ended.release()
 
