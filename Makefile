@@ -105,7 +105,7 @@ wheels: install  ## build all distributions into dist/
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist packages/$$name; done
 
 .PHONY: screenshots
-screenshots: $(VENV)/.clients  ## take the pictures of docs/images from a real gateway
+screenshots: $(VENV)/.clients  ## take the pictures of docs/images from a real gateway and a real dashboard
 	@tools/servers browser
 	$(BIN)/python tools/screenshots
 

@@ -117,7 +117,6 @@ class Dashboard(WebServiceInterface):
         self._letters = Letters(container)
         self._traces = Traces(container)
         self._catalogue = Catalogue(_ALL, container, self._spawn)
-        self._documents = Documents(self._catalogue, self.name, self.version, TIMEOUT_HEADER)
 
     def apply_config(self, config: Mapping[str, Any]) -> None:
         """Read the section. Raises ConfigurationError for unknown keys and invalid values."""

@@ -46,7 +46,7 @@ def test_dead_letter_is_replayed_and_handled_again(open_page: Open, order: Any) 
     letters.first.get_by_role('button', name='Replay').click()
     expect(page.get_by_role('status').filter(has_text='1 replayed.')).to_be_visible()
     again = page.get_by_role('button', name='Ask again')
-    for _ in range(50):
+    for _ in range(200):
         again.click()
         page.wait_for_timeout(100)
         times = [each.get_attribute('datetime') for each in letters.locator('time').all()]

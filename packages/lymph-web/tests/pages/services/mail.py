@@ -40,3 +40,13 @@ class Mail(lymph.Interface):
         if event.body['article'] == 'broken':
             raise ValueError(f'order {event.body["order"]} has no address')
         logger.info('order %d is confirmed', event.body['order'])
+
+
+class Angry(lymph.Interface):
+    """Logs and fails with HTML."""
+
+    @lymph.event('angry.asked')
+    def on_asked(self, event: lymph.Event) -> None:
+        html = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+        logger.warning('%s', html)
+        raise ValueError(html)

@@ -21,7 +21,7 @@ from lymph.config.printable import quoted
 from lymph.core.monitoring.log_reader import LogSocket
 from lymph.core.monitoring.once_log import OnceLog
 from lymph.discovery.base import BaseServiceRegistry
-from lymph.exceptions import LookupFailure
+from lymph.exceptions import LookupFailure, LymphError
 from lymph.web._dashboard.frames import named_frame
 from lymph.web._dashboard.polling import Viewer
 from lymph.web._dashboard.records import WantedRecords, record_facts
@@ -112,7 +112,7 @@ class LogFollowing:
         socket = LogSocket(_READ_AHEAD)
         reading = self._spawn(lambda: self._read(socket))
         try:
-            while self._viewers or time.monotonic() < self._wanted:
+            while not reading.ready() and (self._viewers or time.monotonic() < self._wanted):
                 self._look(socket)
                 gevent.sleep(_LOOK_AGAIN)
         finally:
@@ -130,7 +130,7 @@ class LogFollowing:
         try:
             found = self._find()
             self._problem = ''
-        except LookupFailure as error:
+        except LymphError as error:
             self._problem = str(error)
         else:
             was, now = set(self._members.endpoints.values()), set(found.endpoints.values())

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, ServiceUnavailable
 
 from lymph.config.printable import printable, quoted
 from lymph.core.monitoring.traces import Trace, find_trace, latest_traces
-from lymph.exceptions import LookupFailure
+from lymph.exceptions import LymphError
 from lymph.web._dashboard.hosts import DashboardHost
 from lymph.web._dashboard.requests import whole_number
 
@@ -42,7 +42,7 @@ class Traces:
             raise BadRequest(f'slow: expected seconds, such as 0.5, found {quoted(slow)}.')
         try:
             found = latest_traces(self._host, limit, failed=failed == '1', slow=float(slow))
-        except LookupFailure as error:
+        except LymphError as error:
             raise _unavailable(error) from error
         return {
             'traces': [asdict(each) for each in found.traces],
@@ -56,7 +56,7 @@ class Traces:
             return _facts(find_trace(self._host, trace_id))
         except ValueError as error:
             raise BadRequest(f'{error}.') from None
-        except LookupFailure as error:
+        except LymphError as error:
             raise _unavailable(error) from error
 
 
@@ -75,5 +75,5 @@ def _facts(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _unavailable(error: LookupFailure) -> ServiceUnavailable:
+def _unavailable(error: LymphError) -> ServiceUnavailable:
     return ServiceUnavailable(f'The registry cannot be asked: {printable(str(error), 500)}')

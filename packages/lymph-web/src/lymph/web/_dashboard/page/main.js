@@ -138,6 +138,7 @@ document.getElementById('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the address is that of a view
   main.querySelector('h1')?.focus();
 });
+live.ready.then(() => (document.querySelector('.title').title = `lymph-web ${live.hello.version}`));
 document.addEventListener('keydown', onKey);
 window.addEventListener('hashchange', () => live.state !== 'refused' && route(true));
 showState();

@@ -148,7 +148,7 @@ export class ServicesView {
       ['Work', rate(total), ''],
       ['Errors', total ? `${rate(errors)} (${percent(errors / total)})` : rate(errors), errors > 0 ? 'bad' : ''],
       ['Dead letters', count(dead), dead > 0 ? 'worse' : ''],
-      ['Instances up', count(services.reduce((all, each) => all + each.up, 0)), worst],
+      ['Instances', `${count(sum('up') ?? 0)} of ${count(sum('instances') ?? 0)} up`, worst],
     ];
     const key = JSON.stringify(tiles);
     if (this.shownTiles === key) return;

@@ -1,4 +1,4 @@
-"""The files of the gateway's page: types, caching, and what they forbid a browser."""
+"""The files of pages: types, caching, and what they forbid a browser."""
 
 from __future__ import annotations
 
@@ -18,38 +18,46 @@ from lymph.web._pages.page_files import PageFiles
 from lymph.web.gateway import Gateway
 
 PAGE = PageFiles('lymph.web._gateway')
+PAGES = {'gateway': PAGE, 'dashboard': PageFiles('lymph.web._dashboard')}
+
+every_page = pytest.mark.parametrize('page', PAGES.values(), ids=PAGES)
 
 
 def request(path: str = '/', **headers: str) -> Request:
     return Request(EnvironBuilder(path, headers=headers).get_environ())
 
 
-def test_the_page_refers_only_to_files_that_exist_and_only_by_relative_addresses() -> None:
-    html = PAGE.index(request()).get_data(as_text=True)
+@every_page
+def test_the_page_refers_only_to_files_that_exist_and_only_by_relative_addresses(
+    page: PageFiles,
+) -> None:
+    html = page.index(request()).get_data(as_text=True)
     referred = re.findall(r'\b(?:src|href)="([^"#][^"]*)"', html)
-    assert 'openapi.json' in referred
+    assert len(referred) > 5
     for address in referred:
-        if address != 'openapi.json':
+        if address != 'openapi.json':  # of a gateway, beside its page
             folder, version, name = address.split('/')
-            assert (folder, version) == ('page', PAGE.version)
-            assert PAGE.file(request(), version, name).status_code == 200
+            assert (folder, version) == ('page', page.version)
+            assert page.file(request(), version, name).status_code == 200
 
 
-def test_scripts_import_only_files_that_exist_beside_them() -> None:
+@every_page
+def test_scripts_import_only_files_that_exist_beside_them(page: PageFiles) -> None:
     imported = set()
     pending = {'main.js'}
     while pending:
         name = pending.pop()
         imported.add(name)
-        code = PAGE.file(request(), PAGE.version, name).get_data(as_text=True)
+        code = page.file(request(), page.version, name).get_data(as_text=True)
         found = re.findall(r"^import .* from '([^']*)';$", code, re.MULTILINE)
         assert all(each.startswith('./') for each in found)
         pending |= {each.removeprefix('./') for each in found} - imported
     assert len(imported) > 5
 
 
-def test_html_has_no_script_style_or_handler_of_its_own() -> None:
-    html = PAGE.index(request()).get_data(as_text=True)
+@every_page
+def test_html_has_no_script_style_or_handler_of_its_own(page: PageFiles) -> None:
+    html = page.index(request()).get_data(as_text=True)
     assert re.findall(r'<script[^>]*>([^<]+)</script>', html) == []
     assert re.findall(r'<style|\sstyle=|\son[a-z]+=', html) == []
 
@@ -92,7 +100,12 @@ def test_what_is_not_a_file_of_the_page_is_not_found(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'response', [PAGE.index(request()), PAGE.file(request(), PAGE.version, 'main.js')]
+    'response',
+    [
+        answer
+        for page in PAGES.values()
+        for answer in (page.index(request()), page.file(request(), page.version, 'main.js'))
+    ],
 )
 def test_browsers_load_nothing_from_elsewhere_and_show_the_page_in_no_frame(
     response: Response,
