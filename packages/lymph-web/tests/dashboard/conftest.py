@@ -142,3 +142,18 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.stop()
+
+
+@pytest.fixture(scope='module')
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    """A client of a dashboard that all tests of a module share; its token may be changed."""
+    world = World(tmp_path_factory.mktemp('shared'))
+    yield world.dashboard()
+    world.stop()
+
+
+@pytest.fixture
+def asking(shared: Asking) -> Asking:
+    """A client of a dashboard with the usual section."""
+    shared.token = TOKEN
+    return shared

@@ -24,8 +24,7 @@ CHANGES = ['/api/shop/order', '/data/dead-letters/replay', '/data/dead-letters/d
 
 
 @pytest.mark.parametrize('path', DATA)
-def test_data_is_refused_without_the_token(world: Any, path: str) -> None:
-    asking = world.dashboard()
+def test_data_is_refused_without_the_token(asking: Any, path: str) -> None:
     for token in (None, 'test-token-012345678', 'é'):
         asking.token = token
         answer = asking.ask(path)
@@ -34,14 +33,12 @@ def test_data_is_refused_without_the_token(world: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize('path', CHANGES)
-def test_nothing_is_changed_without_the_token(world: Any, path: str) -> None:
-    asking = world.dashboard()
+def test_nothing_is_changed_without_the_token(asking: Any, path: str) -> None:
     asking.token = None
     assert asking.post(path, {}).status == 401
 
 
-def test_page_is_for_everybody_and_says_nothing_of_the_services(world: Any) -> None:
-    asking = world.dashboard()
+def test_page_is_for_everybody_and_says_nothing_of_the_services(asking: Any) -> None:
     asking.token = None
     page = asking.ask('/')
     assert page.status == 200
@@ -50,8 +47,7 @@ def test_page_is_for_everybody_and_says_nothing_of_the_services(world: Any) -> N
     assert "default-src 'none'" in page.headers['Content-Security-Policy']
 
 
-def test_token_in_the_url_becomes_a_cookie_that_opens_everything(world: Any) -> None:
-    asking = world.dashboard()
+def test_token_in_the_url_becomes_a_cookie_that_opens_everything(asking: Any) -> None:
     token, asking.token = asking.token, None
     answer = asking.ask(f'/?token={token}')
     assert (answer.status, answer.headers['Location']) == (303, './')
@@ -61,15 +57,13 @@ def test_token_in_the_url_becomes_a_cookie_that_opens_everything(world: Any) -> 
     assert asking.ask('/data/dead-letters', Cookie=cookie).status == 200
 
 
-def test_wrong_token_in_the_url_opens_nothing(world: Any) -> None:
-    asking = world.dashboard()
+def test_wrong_token_in_the_url_opens_nothing(asking: Any) -> None:
     asking.token = None
     answer = asking.ask('/?token=test-token-0123456780')
     assert (answer.status, answer.headers['Set-Cookie']) == (303, None)
 
 
-def test_token_can_be_entered(world: Any) -> None:
-    asking = world.dashboard()
+def test_token_can_be_entered(asking: Any) -> None:
     token, asking.token = asking.token, None
     assert asking.post('/data/session', {'token': 'wrong'}).status == 401
     assert asking.post('/data/session', {'token': 5}).status == 401
@@ -95,9 +89,8 @@ def test_token_can_be_entered(world: Any) -> None:
     ],
 )
 def test_names_that_may_lead_elsewhere_are_refused_whatever_is_asked(
-    world: Any, host: str, status: int
+    asking: Any, host: str, status: int
 ) -> None:
-    asking = world.dashboard()
     for path in ('/', '/data/dead-letters'):
         assert asking.ask(path, Host=host.format(asking.port)).status == status
 
@@ -124,9 +117,8 @@ def test_host_of_the_configuration_is_admitted(world: Any) -> None:
     ],
 )
 def test_pages_of_other_origins_get_no_data(
-    world: Any, fields: dict[str, str], status: int
+    asking: Any, fields: dict[str, str], status: int
 ) -> None:
-    asking = world.dashboard()
     filled = {name: value.format(asking.port) for name, value in fields.items()}
     assert asking.ask('/data/dead-letters', **filled).status == status
     filled['Content_Type'] = 'application/json'
@@ -134,8 +126,7 @@ def test_pages_of_other_origins_get_no_data(
     assert changed.status == status
 
 
-def test_link_of_another_site_leads_to_the_page_and_to_nothing_else(world: Any) -> None:
-    asking = world.dashboard()
+def test_link_of_another_site_leads_to_the_page_and_to_nothing_else(asking: Any) -> None:
     fields = {'Sec_Fetch_Site': 'cross-site', 'Sec_Fetch_Mode': 'navigate'}
     assert asking.ask('/', **fields).status == 200
     assert asking.ask('/', 'HEAD', Sec_Fetch_Site='cross-site').status == 403
@@ -144,8 +135,7 @@ def test_link_of_another_site_leads_to_the_page_and_to_nothing_else(world: Any) 
 
 @pytest.mark.parametrize('kind', ['text/plain', 'application/x-www-form-urlencoded', ''])
 @pytest.mark.parametrize('path', ['/data/dead-letters/drop', '/api/shop/order', '/data/session'])
-def test_forms_change_nothing(world: Any, path: str, kind: str) -> None:
-    asking = world.dashboard()
+def test_forms_change_nothing(asking: Any, path: str, kind: str) -> None:
     origin = f'http://127.0.0.1:{asking.port}'
     answer = asking.ask(path, 'POST', b'{"queue": "a"}', Content_Type=kind, Origin=origin)
     assert answer.status == 415

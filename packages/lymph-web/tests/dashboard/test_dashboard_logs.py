@@ -106,7 +106,7 @@ def test_instance_that_starts_later_is_followed(world: Any) -> None:
         assert message(events, logging.INFO)['services'] == ['shop']
 
 
-def test_unknown_level_is_refused(world: Any) -> None:
-    answer = world.dashboard().ask('/data/logs?level=loud', Accept='application/json')
+def test_unknown_level_is_refused(asking: Any) -> None:
+    answer = asking.ask('/data/logs?level=loud', Accept='application/json')
     assert answer.status == 400
     assert "found 'loud'" in answer.json['detail']

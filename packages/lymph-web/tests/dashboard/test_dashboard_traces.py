@@ -45,8 +45,8 @@ def test_failed_and_slow_ones_can_be_chosen(world: Any) -> None:
     assert asking.ask('/data/traces?slow=60').json['traces'] == []
 
 
-def test_trace_that_nobody_knows_is_told(world: Any) -> None:
-    trace = world.dashboard().ask('/data/traces/0123').json
+def test_trace_that_nobody_knows_is_told(asking: Any) -> None:
+    trace = asking.ask('/data/traces/0123').json
     assert (trace['outcome'], trace['units']) == ('unknown', [])
 
 
@@ -62,8 +62,8 @@ def test_trace_that_nobody_knows_is_told(world: Any) -> None:
         '/data/traces/1?limit=5',
     ],
 )
-def test_what_cannot_be_used_is_refused(world: Any, path: str) -> None:
-    assert world.dashboard().ask(path).status == 400
+def test_what_cannot_be_used_is_refused(asking: Any, path: str) -> None:
+    assert asking.ask(path).status == 400
 
 
 def test_registry_that_is_away_is_told(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

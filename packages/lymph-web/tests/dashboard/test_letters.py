@@ -113,8 +113,8 @@ def test_request_that_is_not_clear_settles_nothing(
 @pytest.mark.parametrize(
     'query', ['?limit=0', '?limit=x', '?limit=201', '?limit=1&limit=2', '?a=1']
 )
-def test_query_that_cannot_be_used_is_refused(world: Any, query: str) -> None:
-    assert world.dashboard().ask(f'{LETTERS}{query}').status == 400
+def test_query_that_cannot_be_used_is_refused(asking: Any, query: str) -> None:
+    assert asking.ask(f'{LETTERS}{query}').status == 400
 
 
 def test_event_system_without_dead_letters_is_told(

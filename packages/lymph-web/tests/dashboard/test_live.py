@@ -151,5 +151,5 @@ def test_polling_that_fails_ends_the_streams_and_begins_again(
 
 
 @pytest.mark.parametrize('path', ['/data/live?a=1', '/data/services/shop?a=1', '/data/logs?a=1'])
-def test_unknown_parameters_are_refused(world: Any, path: str) -> None:
-    assert world.dashboard().ask(path).status == 400
+def test_unknown_parameters_are_refused(asking: Any, path: str) -> None:
+    assert asking.ask(path).status == 400
