@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +28,26 @@ BASE = {
     },
     'plugins': {'tracing': {'class': 'opentelemetry'}},
 }
+
+
+#: two plugins in one process
+FIRST = """
+from lymph.core.container import ServiceContainer
+from lymph.core.transport.memory import MemoryTransport
+from lymph.discovery.static import StaticServiceRegistry
+from lymph.events.null import NullEventSystem
+from lymph.plugins.opentelemetry import OpenTelemetry
+from opentelemetry import trace
+
+def start():
+    container = ServiceContainer(MemoryTransport(), StaticServiceRegistry(), NullEventSystem())
+    plugin = container.install_plugin(OpenTelemetry, {'exporter': 'none'})
+    container.start()
+    return plugin
+
+providers = [start().provider, start().provider]
+print(*(provider is trace.get_tracer_provider() for provider in providers))
+"""
 
 
 class HangingExporter(SpanExporter):
@@ -161,6 +182,11 @@ def test_exporter_of_a_program_gets_the_spans(plugin, monkeypatch):
     made.container.request('shop', 'shop.buy')
     made.container.stop()
     assert {span.name for span in MEMORY.get_finished_spans()} == {'shop.buy'}
+
+
+def test_provider_of_the_first_plugin_is_the_global_one():
+    told = subprocess.run([sys.executable, '-c', FIRST], capture_output=True, text=True)
+    assert told.stdout == 'True False\n', told.stderr
 
 
 def test_client_waits_a_second_at_most_for_the_collector(world, monkeypatch):
