@@ -236,10 +236,8 @@ class Pages(WebServiceInterface):
         return Response('hello')
 
 
-#: of backends that have a server, and of failures that need one
-ELSEWHERE = re.compile(
-    'lymph_(registry|broker|partitioner)_|lymph_events_emit_failed|lymph_rpc_dropped|up$'
-)
+#: of a partitioner with a connection of its own, of failures that are not made here, of Prometheus
+ELSEWHERE = re.compile('lymph_partitioner_|lymph_events_emit_failed|lymph_rpc_dropped|up$')
 
 
 def test_a_container_exports_what_is_used(tmp_path: Path) -> None:
