@@ -351,3 +351,19 @@ def test_serial_event_is_fed_and_handled_below_its_emission(world):
     call = next(unit for unit in found.units if unit.kind == 'call')
     assert found.units[call.parent or 0] == event
     assert (event.peer or '').startswith('ledger.on_booked.')
+
+
+class Nightly(lymph.Interface):
+    @lymph.task()
+    def clean(self):
+        pass
+
+
+def test_latest_traces_leave_out_questions_but_not_tasks(world):
+    nightly = world.container((Nightly, 'nightly'))
+    trace.set_id(ID)
+    nightly.interfaces[0].clean.apply()
+    trace.set_id('asked')
+    nightly.request('nightly', 'lymph.ping')
+    (found,) = latest_traces(nightly).traces
+    assert (found.trace_id, found.kind, found.name) == (ID, 'emit', 'lymph.task.nightly.clean')

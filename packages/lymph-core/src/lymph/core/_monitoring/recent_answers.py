@@ -51,7 +51,7 @@ def latest_traces(
         for entries in traces.values()
         if (not failed or any(map(has_failed, entries)))
         and (not slow or any(_seconds(entry) >= slow for entry in entries))
-        and not all(text_name(entry).startswith('lymph.') for entry in entries)
+        and not all(map(_is_builtin, entries))
     ]
     found.sort(key=lambda entries: max(map(_started, entries)), reverse=True)
     wall = _wall()
@@ -98,7 +98,7 @@ def _facts(entry: WorkEntry, wall: float) -> dict[str, Any]:
         'kind': kind,
         'id': text_of(id),
         'parent': text_of(parent),
-        'name': text_name(entry),
+        'name': _name(entry),
         'peer': peer,
         'started': wall + started,
         'duration': duration,
@@ -108,12 +108,16 @@ def _facts(entry: WorkEntry, wall: float) -> dict[str, Any]:
     }
 
 
-def text_name(entry: WorkEntry) -> str:
+def _name(entry: WorkEntry) -> str:
     """Return the name in an entry as text."""
     name = entry[4]
     if isinstance(name, str):
         return name
     return name.decode(errors='replace') if isinstance(name, bytes) else ' '.join(name)
+
+
+def _is_builtin(entry: WorkEntry) -> bool:
+    return entry[0] == 'call' and _name(entry).startswith('lymph.')
 
 
 def _has_gone_well(entry: WorkEntry) -> bool:
