@@ -146,7 +146,7 @@ def test_instances_that_do_not_answer_delay_no_other_one(world):
         }
     )
     client = world.container(registry=registry)
-    with Overview(client, timeout=0.5) as overview:
+    with Overview(client, timeout=5) as overview:
         overview.poll()
         snapshot = overview.poll()
         assert snapshot.service('mail').up == 1
