@@ -93,7 +93,7 @@ def service(world):
 @pytest.fixture
 def caller(world, service):
     caller = world.container()
-    caller.request('echo', 'echo.echo')
+    caller.request('echo', 'echo.echo', timeout=30)
     for method in ('declared', 'broken'):  # the caller learns that they exist
         with pytest.raises(RpcError):
             caller.request('echo', f'echo.{method}')
@@ -326,8 +326,9 @@ def test_a_call_without_time_counts_as_expired(world, service, caller, way):
     if way == 'within interceptors':
         caller.install_plugin(Cache)
     before = finished(caller)
+    late.request('late', 'lymph.ping', timeout=30)  # connects
     with pytest.raises(RpcError):
-        late.request('late', 'late.call', timeout=0.05)
+        late.request('late', 'late.call', timeout=0.2)
     expected = {('echo', 'echo.echo', 'expired', ''): 1}
     eventually(lambda: changed(caller, before) == expected)
     assert nothing_runs(caller)

@@ -160,14 +160,20 @@ def test_calls_that_are_refused_at_once_are_written(world, lines, caplog, spawn,
 def test_slow_calls_of_a_container_are_warnings_on_both_sides(world, lines):
     world.container((Echo, 'echo'), rpc_slow_call=0.02)
     caller = world.container(rpc_slow_call=0.02)
-    caller.request('echo', 'echo.echo')
-    assert lines() == []
-    caller.request('echo', 'echo.sleep', {'seconds': 0.05})
+    caller.request('echo', 'echo.sleep', {'seconds': 0.05}, timeout=30)
     with pytest.raises(Timeout):
         caller.request('echo', 'echo.sleep', {'seconds': 0.1}, timeout=0.05)
     eventually(lambda: len(lines()) == 4)
     assert {level for level, _ in lines()} == {'WARNING'}
     assert len([text for _, text in lines() if ': timeout after ' in text]) == 1
+
+
+def test_other_calls_of_such_a_container_are_not_written(world, lines, caplog):
+    caplog.set_level(logging.INFO)
+    world.container((Echo, 'echo'), rpc_slow_call=30)
+    caller = world.container(rpc_slow_call=30)
+    caller.request('echo', 'echo.sleep', {'seconds': 0.05}, timeout=30)
+    assert lines() == []
 
 
 @pytest.mark.parametrize('way', ['send_request', 'interceptor'])
@@ -182,9 +188,9 @@ def test_calls_of_all_kinds_are_written(world, lines, way):
     caller = world.container(rpc_slow_call=0.01)
     if way == 'interceptor':
         caller.install_plugin(Through)
-        caller.request('echo', 'echo.sleep', {'seconds': 0.03})
+        caller.request('echo', 'echo.sleep', {'seconds': 0.03}, timeout=30)
     else:
-        caller.send_request('echo', 'echo.sleep', {'seconds': 0.03}).get()
+        caller.send_request('echo', 'echo.sleep', {'seconds': 0.03}, timeout=30).get(None)
     ((level, text),) = lines()
     assert level == 'WARNING'
     assert text.startswith(f'echo.sleep called at {service.endpoint}: ok after ')
