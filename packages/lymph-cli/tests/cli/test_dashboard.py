@@ -53,7 +53,8 @@ def test_services_are_found_by_the_configuration_and_the_dashboard_is_none(shell
     shell.start_echo()
     _, url, token = start(shell, '--port=0')
     assert status(f'{url}data/services/echo', Authorization=f'Bearer {token}') == 200
-    assert [each['name'] for each in json.loads(shell.run('discover', '--json').stdout)] == ['echo']
+    found = json.loads(shell.run('discover', '--json').stdout)
+    assert [*found] == ['echo'], found
 
 
 def test_each_start_has_a_token_of_its_own(shell: Any) -> None:
