@@ -56,14 +56,22 @@ export class CallView {
   }
 
   async reload() {
-    fill(this.content, heading('Call a method'), el('p', { class: 'faint', role: 'status' }, 'Asking for the methods…'));
+    fill(
+      this.content,
+      heading('Call a method'),
+      el('p', { class: 'faint', role: 'status' }, 'Asking for the methods…'),
+    );
     try {
       await this.live.ready;
       await this.methods.load(this.live.hello.read_only);
       this.show();
     } catch (error) {
       if (!(error instanceof CatalogueError)) throw error;
-      fill(this.content, heading('Call a method'), notice('bad', 'The methods cannot be shown', el('p', {}, error.message), this.again()));
+      fill(
+        this.content,
+        heading('Call a method'),
+        notice('bad', 'The methods cannot be shown', el('p', {}, error.message), this.again()),
+      );
     }
   }
 
@@ -86,12 +94,19 @@ export class CallView {
       view = this.methods.view(this.name);
     } catch (error) {
       console.warn(error); // services describe themselves: one that does it badly must not break the page
-      return [heading(this.name), notice('bad', 'It cannot be shown', el('p', {}, 'Its description is not what was expected.'))];
+      return [
+        heading(this.name),
+        notice('bad', 'It cannot be shown', el('p', {}, 'Its description is not what was expected.')),
+      ];
     }
     if (view === null)
       return [
         heading(this.name),
-        notice('', 'Not there', el('p', {}, 'No running service has this method. If it has been started just now, ask again.')),
+        notice(
+          '',
+          'Not there',
+          el('p', {}, 'No running service has this method. If it has been started just now, ask again.'),
+        ),
       ];
     view.update();
     return [this.live.hello.read_only && readOnly(), view.element];
@@ -147,7 +162,11 @@ function group(each) {
     'section',
     {},
     el('h2', {}, each.name),
-    el('ul', { class: 'methods', role: 'list' }, items.map((item) => item.element)),
+    el(
+      'ul',
+      { class: 'methods', role: 'list' },
+      items.map((item) => item.element),
+    ),
   );
   return {
     element,
@@ -164,5 +183,9 @@ function group(each) {
 }
 
 function readOnly() {
-  return notice('', 'For reading only', el('p', {}, 'This dashboard was started with --read-only: it calls nothing.'));
+  return notice(
+    '',
+    'For reading only',
+    el('p', {}, 'This dashboard was started with --read-only: it calls nothing.'),
+  );
 }

@@ -93,10 +93,10 @@ export class Chart {
   move(now) {
     const width = this.shown === null ? 0 : (this.width * (now - this.shown)) / this.span;
     if (STILL.matches || width <= 0 || width > this.width / 10 || document.hidden) return;
-    this.moving.animate(
-      [{ transform: `translateX(${width}px)` }, { transform: 'none' }],
-      { duration: Math.min(now - this.shown, 5) * 1000, easing: 'linear' },
-    );
+    this.moving.animate([{ transform: `translateX(${width}px)` }, { transform: 'none' }], {
+      duration: Math.min(now - this.shown, 5) * 1000,
+      easing: 'linear',
+    });
   }
 }
 

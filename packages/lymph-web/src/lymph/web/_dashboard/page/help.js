@@ -1,5 +1,6 @@
 // The keys, and a switch for those that are single letters (WCAG 2.2, 2.1.4).
 
+import { openDialog } from './dialogs.js';
 import { el } from './dom.js';
 
 const KEPT = 'lymph-keys';
@@ -39,39 +40,21 @@ export function showHelp(views) {
     el(
       'dl',
       { class: 'key-list' },
-      rows.map(([key, text]) => el('div', {}, el('dt', {}, key.split(' ').map((each) => [el('kbd', {}, each), ' '])), el('dd', {}, text))),
+      rows.map(([key, text]) =>
+        el(
+          'div',
+          {},
+          el(
+            'dt',
+            {},
+            key.split(' ').map((each) => [el('kbd', {}, each), ' ']),
+          ),
+          el('dd', {}, text),
+        ),
+      ),
     ),
     el('p', {}, el('label', { class: 'flags' }, on, ' single keys do something')),
     el('form', { method: 'dialog' }, el('button', { class: 'primary' }, 'Close')),
   );
   openDialog(dialog);
-}
-
-/** Ask whether to go on; returns a promise of the answer. */
-export function confirmed(question, action) {
-  return new Promise((resolve) => {
-    const dialog = el(
-      'dialog',
-      { 'aria-labelledby': 'question' },
-      el('p', { id: 'question' }, question),
-      el(
-        'form',
-        { method: 'dialog', class: 'actions' },
-        el('button', { value: 'no', autofocus: true }, 'Cancel'),
-        el('button', { value: 'yes', class: 'danger' }, action),
-      ),
-    );
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'));
-    openDialog(dialog);
-  });
-}
-
-function openDialog(dialog) {
-  const active = document.activeElement;
-  dialog.addEventListener('close', () => {
-    dialog.remove();
-    active?.focus();
-  });
-  document.body.append(dialog);
-  dialog.showModal();
 }

@@ -1,7 +1,11 @@
 // Figures over time: what the server has kept, and each snapshot that came since.
 
 const KINDS = {
-  services: { items: (snapshot) => snapshot.services, name: 'name', figures: ['rate', 'errors', 'p50', 'p99', 'memory'] },
+  services: {
+    items: (snapshot) => snapshot.services,
+    name: 'name',
+    figures: ['rate', 'errors', 'p50', 'p99', 'memory'],
+  },
   queues: { items: (snapshot) => snapshot.queues, name: 'queue', figures: ['waiting', 'dead'] },
 };
 

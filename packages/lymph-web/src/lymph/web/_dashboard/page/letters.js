@@ -2,8 +2,8 @@
 
 import { colored } from './answers.js';
 import { get, post, Unanswered, urlOf } from './asking.js';
+import { confirmed } from './dialogs.js';
 import { el, fill, newId } from './dom.js';
-import { confirmed } from './help.js';
 import { fromPlain } from './json.js';
 import { moment, plural } from './units.js';
 import { heading, notice } from './words.js';
@@ -72,10 +72,15 @@ export class LettersView {
     }
     const { letters } = found;
     const more = found.count > letters.length ? `${letters.length} of ` : '';
-    this.status.textContent = [said, `${more}${plural(found.count, 'dead letter')}`].filter(Boolean).join(' ');
+    this.status.textContent = [said, `${more}${plural(found.count, 'dead letter')}`]
+      .filter(Boolean)
+      .join(' ');
     const none = 'Events come here when their handler has failed as often as it may.';
     fill(this.notices, letters.length === 0 && notice('', 'None', el('p', {}, none)));
-    fill(this.list, letters.map((each) => this.item(each)));
+    fill(
+      this.list,
+      letters.map((each) => this.item(each)),
+    );
     this.showActions(found.count);
   }
 
@@ -114,7 +119,11 @@ export class LettersView {
         ` after ${plural(letter.attempts, 'attempt')}`,
         letter.trace_id && [
           ', trace ',
-          el('a', { href: `#/traces/${encodeURIComponent(letter.trace_id)}` }, el('code', {}, letter.trace_id.slice(0, 8))),
+          el(
+            'a',
+            { href: `#/traces/${encodeURIComponent(letter.trace_id)}` },
+            el('code', {}, letter.trace_id.slice(0, 8)),
+          ),
         ],
       ),
       el('p', { class: 'letter-error' }, letter.error),
@@ -123,8 +132,26 @@ export class LettersView {
         el(
           'p',
           { class: 'actions' },
-          el('button', { type: 'button', class: 'small', 'aria-label': `Replay ${name}`, onclick: () => this.settle('replay', letter) }, 'Replay'),
-          el('button', { type: 'button', class: 'small danger', 'aria-label': `Drop ${name}`, onclick: () => this.settle('drop', letter) }, 'Drop'),
+          el(
+            'button',
+            {
+              type: 'button',
+              class: 'small',
+              'aria-label': `Replay ${name}`,
+              onclick: () => this.settle('replay', letter),
+            },
+            'Replay',
+          ),
+          el(
+            'button',
+            {
+              type: 'button',
+              class: 'small danger',
+              'aria-label': `Drop ${name}`,
+              onclick: () => this.settle('drop', letter),
+            },
+            'Drop',
+          ),
         ),
     );
   }
@@ -133,14 +160,14 @@ export class LettersView {
     let shown;
     try {
       const letter = await get(urlOf('dead-letters/one', { id }));
-      shown = letter.event ? [letter.event] : [{ problem: letter.problem, data: letter.data }];
+      shown = letter.event ?? { problem: letter.problem, data: letter.data };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       details.append(el('p', { class: 'error' }, error.message));
       return;
     }
     const code = el('pre', { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Payload' });
-    code.append(colored(fromPlain(shown[0])));
+    code.append(colored(fromPlain(shown)));
     details.append(code);
   }
 
@@ -152,7 +179,8 @@ export class LettersView {
 
   async settleAll(action, all) {
     const what = `${plural(all, 'dead letter')} of ${this.queue}`;
-    const question = action === 'drop' ? `Drop ${what} for good?` : `Replay ${what}? Their handlers get them again.`;
+    const question =
+      action === 'drop' ? `Drop ${what} for good?` : `Replay ${what}? Their handlers get them again.`;
     if (!(await confirmed(question, action === 'drop' ? 'Drop all' : 'Replay all'))) return;
     await this.send(action, { queue: this.queue });
   }
@@ -163,7 +191,8 @@ export class LettersView {
     let said;
     try {
       const { found, done } = await post(urlOf(`dead-letters/${action}`), what);
-      const left = done < found ? ` of ${found}; the others were settled by somebody else, or their queue is gone` : '';
+      const left =
+        done < found ? ` of ${found}; the others were settled by somebody else, or their queue is gone` : '';
       said = `${done}${left} ${past}.`;
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;

@@ -36,7 +36,10 @@ export class Live {
     const running = new AbortController();
     this.running = running;
     this.heard = performance.now();
-    const own = (act) => (...given) => this.running === running && act(...given);
+    const own =
+      (act) =>
+      (...given) =>
+        this.running === running && act(...given);
     listen(urlOf('live'), {}, running.signal, {
       open: own(() => this.listen()),
       event: own((event) => this.take(event)),

@@ -75,7 +75,10 @@ export class LogsView {
         this.start();
       },
     });
-    fill(select, values.map((each) => el('option', { value: each }, each || 'all')));
+    fill(
+      select,
+      values.map((each) => el('option', { value: each }, each || 'all')),
+    );
     select.value = value;
     return select;
   }
@@ -87,7 +90,10 @@ export class LogsView {
     const key = names.join('\n');
     if (this.services === key) return;
     this.services = key;
-    fill(this.service, names.map((each) => el('option', { value: each }, each || 'all')));
+    fill(
+      this.service,
+      names.map((each) => el('option', { value: each }, each || 'all')),
+    );
     this.service.value = chosen.service;
   }
 

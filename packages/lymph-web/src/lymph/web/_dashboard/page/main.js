@@ -50,8 +50,16 @@ function showState() {
     return;
   }
   if (live.state === 'lost')
-    fill(banner, el('p', {}, 'The connection to the dashboard is lost. What is shown is old; it connects again by itself.'));
-  else if (live.state === 'full') fill(banner, el('p', {}, `The dashboard does not answer: ${live.why}. It asks again by itself.`));
+    fill(
+      banner,
+      el(
+        'p',
+        {},
+        'The connection to the dashboard is lost. What is shown is old; it connects again by itself.',
+      ),
+    );
+  else if (live.state === 'full')
+    fill(banner, el('p', {}, `The dashboard does not answer: ${live.why}. It asks again by itself.`));
   else fill(banner);
 }
 
@@ -95,7 +103,10 @@ function showView(next, moved) {
 
 function unknown() {
   const text = 'There is nothing at this address. It may be that of another version of the dashboard.';
-  return { title: 'Not found', element: el('article', {}, heading('Not found'), notice('', 'Nothing here', el('p', {}, text))) };
+  return {
+    title: 'Not found',
+    element: el('article', {}, heading('Not found'), notice('', 'Nothing here', el('p', {}, text))),
+  };
 }
 
 function markView(path) {

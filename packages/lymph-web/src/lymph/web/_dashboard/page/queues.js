@@ -92,7 +92,9 @@ export class QueuesView {
     const { snapshot } = this.live;
     if (snapshot === null) return;
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = snapshot.queues.filter((each) => words.every((word) => each.queue.toLowerCase().includes(word)));
+    const shown = snapshot.queues.filter((each) =>
+      words.every((word) => each.queue.toLowerCase().includes(word)),
+    );
     const all = plural(snapshot.queues.length, 'queue');
     const said = words.length > 0 ? `${shown.length} of ${all}` : all;
     if (this.counted.textContent !== said) this.counted.textContent = said;

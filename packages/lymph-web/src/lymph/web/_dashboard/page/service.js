@@ -93,7 +93,11 @@ export class ServiceView {
     fill(this.notice);
     this.dot.show(facts.health);
     const versions = facts.versions.length > 0 && `version ${facts.versions.join(', ')}`;
-    const shown = [plural(facts.instances, 'instance'), versions, facts.namespaces.join(' and ').toUpperCase()];
+    const shown = [
+      plural(facts.instances, 'instance'),
+      versions,
+      facts.namespaces.join(' and ').toUpperCase(),
+    ];
     this.facts.textContent = shown.filter(Boolean).join(' · ');
     if (facts.members_left_out > 0) this.facts.textContent += ` · ${facts.members_left_out} are not shown`;
     this.instances.show(facts.members);
@@ -147,7 +151,9 @@ function instanceColumns() {
       title: 'State',
       sort: (item) => item.status,
       show: (item) =>
-        item.status === 'silent' && item.since ? `silent for ${age(Date.now() / 1000 - item.since)}` : item.status,
+        item.status === 'silent' && item.since
+          ? `silent for ${age(Date.now() / 1000 - item.since)}`
+          : item.status,
     },
     figure('Up', 'uptime', age),
     figure('Rate', 'rate', rate),

@@ -124,7 +124,9 @@ export class ServicesView {
     this.showTiles(snapshot);
     this.showNotices(snapshot);
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = snapshot.services.filter((each) => words.every((word) => each.name.toLowerCase().includes(word)));
+    const shown = snapshot.services.filter((each) =>
+      words.every((word) => each.name.toLowerCase().includes(word)),
+    );
     const all = plural(snapshot.services.length, 'service');
     const said = words.length > 0 ? `${shown.length} of ${all}` : all;
     if (this.counted.textContent !== said) this.counted.textContent = said;
@@ -141,12 +143,19 @@ export class ServicesView {
     const total = sum('rate');
     const errors = sum('errors');
     const dead = queues.reduce((all, each) => all + (each.dead ?? 0), 0);
-    const worst = services.reduce((found, each) => (HEALTHS.indexOf(each.health) > HEALTHS.indexOf(found) ? each.health : found), 'good');
+    const worst = services.reduce(
+      (found, each) => (HEALTHS.indexOf(each.health) > HEALTHS.indexOf(found) ? each.health : found),
+      'good',
+    );
     const tiles = [
       ['Registry', ...backend(snapshot.registry, snapshot.problems.registry)],
       ['Broker', ...backend(snapshot.broker, snapshot.problems.queues)],
       ['Work', rate(total), ''],
-      ['Errors', total ? `${rate(errors)} (${percent(errors / total)})` : rate(errors), errors > 0 ? 'bad' : ''],
+      [
+        'Errors',
+        total ? `${rate(errors)} (${percent(errors / total)})` : rate(errors),
+        errors > 0 ? 'bad' : '',
+      ],
       ['Dead letters', count(dead), dead > 0 ? 'worse' : ''],
       ['Instances', `${count(sum('up') ?? 0)} of ${count(sum('instances') ?? 0)} up`, worst],
     ];
@@ -169,7 +178,11 @@ export class ServicesView {
     if (snapshot.left_out > 0)
       found.push(['', 'Too many instances', `${plural(snapshot.left_out, 'instance')} are not asked.`]);
     if (snapshot.services_left_out > 0)
-      found.push(['', 'Too many services', `${plural(snapshot.services_left_out, 'service')} are not shown.`]);
+      found.push([
+        '',
+        'Too many services',
+        `${plural(snapshot.services_left_out, 'service')} are not shown.`,
+      ]);
     const empty = snapshot.services.length === 0 && !registry;
     const key = JSON.stringify([found, empty]);
     if (this.shownNotices === key) return;

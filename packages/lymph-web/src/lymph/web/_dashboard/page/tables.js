@@ -51,7 +51,11 @@ export class Table {
   head(column) {
     const properties = { role: 'columnheader', scope: 'col', class: column.kind };
     if (!column.sort) return el('th', properties, column.title);
-    const button = el('button', { type: 'button', class: 'sort', onclick: () => this.sortBy(column) }, column.title);
+    const button = el(
+      'button',
+      { type: 'button', class: 'sort', onclick: () => this.sortBy(column) },
+      column.title,
+    );
     return el('th', properties, button);
   }
 

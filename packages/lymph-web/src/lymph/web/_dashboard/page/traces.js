@@ -16,7 +16,13 @@ export class TracesView {
     this.failed.checked = chosen.failed;
     this.slow = el('input', { type: 'text', inputmode: 'decimal', size: '6', placeholder: 'seconds' });
     this.slow.value = chosen.slow;
-    this.id = el('input', { type: 'search', placeholder: 'Trace id', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Open a trace by its id' });
+    this.id = el('input', {
+      type: 'search',
+      placeholder: 'Trace id',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      'aria-label': 'Open a trace by its id',
+    });
     this.status = el('p', { class: 'count', role: 'status' });
     this.notices = el('div');
     this.table = new Table('Traces', columns(), (item) => item.trace_id);
@@ -35,7 +41,12 @@ export class TracesView {
       this.ask();
     });
     this.failed.addEventListener('change', () => choose.requestSubmit());
-    const open = el('form', { class: 'controls', novalidate: true, role: 'search' }, this.id, el('button', { type: 'submit' }, 'Open'));
+    const open = el(
+      'form',
+      { class: 'controls', novalidate: true, role: 'search' },
+      this.id,
+      el('button', { type: 'submit' }, 'Open'),
+    );
     open.addEventListener('submit', (event) => {
       event.preventDefault();
       const id = this.id.value.trim();
@@ -58,7 +69,9 @@ export class TracesView {
     this.status.textContent = 'Asking…';
     let found;
     try {
-      found = await get(urlOf('traces', { failed: chosen.failed ? '1' : '', slow: chosen.slow, limit: '100' }));
+      found = await get(
+        urlOf('traces', { failed: chosen.failed ? '1' : '', slow: chosen.slow, limit: '100' }),
+      );
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       this.status.textContent = '';
@@ -146,14 +159,21 @@ export class TraceView {
         notice(
           '',
           `${plural(silent.length, 'instance')} told nothing`,
-          el('ul', {}, silent.slice(0, 20).map((each) => el('li', {}, `${each.service} at ${each.endpoint}: ${each.problem}`))),
+          el(
+            'ul',
+            {},
+            silent
+              .slice(0, 20)
+              .map((each) => el('li', {}, `${each.service} at ${each.endpoint}: ${each.problem}`)),
+          ),
         ),
     );
   }
 }
 
 function unknown() {
-  const text = 'No instance knows it. Each keeps only its last units of work, so it may have been a while ago.';
+  const text =
+    'No instance knows it. Each keeps only its last units of work, so it may have been a while ago.';
   return notice('', 'Not known', el('p', {}, text));
 }
 
@@ -166,7 +186,13 @@ function summary(trace) {
     trace.running > 0 && `${trace.running} running`,
   ];
   const kind = trace.outcome === 'ok' ? 'good' : trace.outcome === 'failed' ? 'bad' : '';
-  return el('p', { class: 'outcome' }, el('span', { class: `badge ${kind}` }, trace.outcome), ' ', facts.filter(Boolean).join(' · '));
+  return el(
+    'p',
+    { class: 'outcome' },
+    el('span', { class: `badge ${kind}` }, trace.outcome),
+    ' ',
+    facts.filter(Boolean).join(' · '),
+  );
 }
 
 /** Return a table in which each unit of work has a bar for when it ran. */
@@ -180,14 +206,33 @@ function waterfall(trace) {
     el(
       'thead',
       { role: 'rowgroup' },
-      el('tr', { role: 'row' }, ['Unit', 'Service', 'Outcome', 'Duration', 'When'].map((each) => el('th', { role: 'columnheader', scope: 'col' }, each))),
+      el(
+        'tr',
+        { role: 'row' },
+        ['Unit', 'Service', 'Outcome', 'Duration', 'When'].map((each) =>
+          el('th', { role: 'columnheader', scope: 'col' }, each),
+        ),
+      ),
     ),
-    el('tbody', { role: 'rowgroup' }, trace.units.map((unit) => unitRow(unit, whole))),
+    el(
+      'tbody',
+      { role: 'rowgroup' },
+      trace.units.map((unit) => unitRow(unit, whole)),
+    ),
   );
 }
 
 function unitRow(unit, whole) {
-  const name = el('th', { role: 'rowheader', scope: 'row' }, el('span', { class: 'hidden' }, `level ${unit.depth + 1}: `), el('span', { class: 'badge' }, unit.kind), ' ', unit.name, unit.attempt > 1 && el('span', { class: 'faint' }, ` attempt ${unit.attempt}`), unit.note && el('span', { class: 'faint small-text' }, ` ${unit.note}`));
+  const name = el(
+    'th',
+    { role: 'rowheader', scope: 'row' },
+    el('span', { class: 'hidden' }, `level ${unit.depth + 1}: `),
+    el('span', { class: 'badge' }, unit.kind),
+    ' ',
+    unit.name,
+    unit.attempt > 1 && el('span', { class: 'faint' }, ` attempt ${unit.attempt}`),
+    unit.note && el('span', { class: 'faint small-text' }, ` ${unit.note}`),
+  );
   name.style.paddingLeft = `${Math.min(unit.depth, 12) * 14}px`;
   const bar = el('span', { class: unit.ok === false ? 'span bad' : 'span' });
   bar.style.left = `${Math.min(100, Math.max(0, (unit.offset / whole) * 100))}%`;
@@ -198,8 +243,21 @@ function unitRow(unit, whole) {
     { role: 'row' },
     name,
     el('td', { role: 'cell', 'data-title': 'Service', title: unit.instance }, unit.service),
-    el('td', { role: 'cell', 'data-title': 'Outcome', class: unit.ok === false ? 'bad-text' : null }, outcome),
-    el('td', { role: 'cell', 'data-title': 'Duration', class: 'figure' }, unit.duration === null ? UNKNOWN : seconds(unit.duration)),
-    el('td', { role: 'cell', 'data-title': 'When', class: 'track' }, el('span', { class: 'hidden' }, `after ${seconds(unit.offset)}`), bar),
+    el(
+      'td',
+      { role: 'cell', 'data-title': 'Outcome', class: unit.ok === false ? 'bad-text' : null },
+      outcome,
+    ),
+    el(
+      'td',
+      { role: 'cell', 'data-title': 'Duration', class: 'figure' },
+      unit.duration === null ? UNKNOWN : seconds(unit.duration),
+    ),
+    el(
+      'td',
+      { role: 'cell', 'data-title': 'When', class: 'track' },
+      el('span', { class: 'hidden' }, `after ${seconds(unit.offset)}`),
+      bar,
+    ),
   );
 }

@@ -19,7 +19,8 @@ function digits(value) {
   return String(Number(value.toFixed(size < 1 ? 2 : 1)));
 }
 
-export const count = (value) => (value === null || value === undefined ? UNKNOWN : value.toLocaleString('en'));
+export const count = (value) =>
+  value === null || value === undefined ? UNKNOWN : value.toLocaleString('en');
 
 export const rate = (value) => withUnit(value, '/s');
 
