@@ -65,26 +65,6 @@ def container(world):
     return world.container(Echo, operations=OperationsSettings())
 
 
-@pytest.fixture
-def while_blocked(world):
-    """Return a function that gets a path while the loop is blocked by `block`."""
-    container = world.container(Echo, operations=OperationsSettings(blocked=0.3))
-
-    def ask(path):
-        address, found = container.operations, []
-
-        def fetch():
-            time.sleep(0.8)
-            found.append(fetched(address + path))
-
-        thread = gevent.get_hub().threadpool.spawn(fetch)
-        block(1.5)
-        thread.get()
-        return found[0]
-
-    return ask
-
-
 def test_a_running_instance_is_alive_ready_and_started(container):
     for path in ('/livez', '/readyz', '/startupz'):
         assert get(container, path) == (200, 'ok\n')
@@ -248,23 +228,29 @@ def test_an_instance_without_its_servers_is_not_ready_when_that_lasts(world, mon
     assert get(container, '/readyz') == (503, text)
 
 
-@pytest.mark.parametrize('path', ['/livez', '/readyz'])
-def test_a_blocked_loop_is_named_with_its_line(while_blocked, path):
-    status, text = while_blocked(path)
-    assert status == 503
-    assert text.startswith('the loop has been blocked for ')
-    assert f'{__file__}:' in text
-    assert 'in block' in text.splitlines()[0]
+def test_a_blocked_loop_is_named_with_its_line(world):
+    container = world.container(Echo, operations=OperationsSettings(blocked=0.3))
+    address, found = container.operations, {}
 
+    def fetch():
+        time.sleep(0.8)
+        for path in ('/livez', '/readyz', '/startupz', '/metrics', '/stacks'):
+            found[path] = fetched(address + path)
 
-def test_there_are_no_metrics_while_the_loop_is_blocked(while_blocked):
-    status, text = while_blocked('/metrics')
+    fetching = gevent.get_hub().threadpool.spawn(fetch)
+    block(1.5)
+    fetching.get()
+    for path in ('/livez', '/readyz'):
+        status, text = found[path]
+        assert status == 503
+        assert text.startswith('the loop has been blocked for ')
+        assert f'{__file__}:' in text
+        assert 'in block' in text.splitlines()[0]
+    assert found['/startupz'] == (200, 'ok\n')
+    status, text = found['/metrics']
     assert status == 503
     assert text.startswith('no metrics: the loop has been blocked for ')
-
-
-def test_stacks_of_threads_are_shown_while_the_loop_is_blocked(while_blocked):
-    status, text = while_blocked('/stacks')
+    status, text = found['/stacks']
     assert status == 200
     assert 'in block' in text
     assert 'no greenlets: the loop has been blocked for ' in text

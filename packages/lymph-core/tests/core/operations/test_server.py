@@ -198,6 +198,7 @@ def test_a_fault_of_the_thread_does_not_end_it(served, monkeypatch):
     eventually(lambda: served.thread._connections)
     for connection in served.thread._connections.values():
         connection.tick = None
+    served.thread.wake()
     assert read_all(client) == b''
     assert served.get().endswith(b'/\n')
 
