@@ -32,6 +32,7 @@ from lymph.serializers.msgpack import pack, unpack
 __all__ = ['encode_event', 'event_from', 'pack_event', 'unpack_event']
 
 _LATEST: Final = 100_000_000_000  # seconds since 1970; some 3000 years
+_LATEST_MS: Final = 1000 * _LATEST
 _DIGITS: Final = 32  # characters of a time as text
 _SHORT = ID // 4  # characters that have at most so many bytes
 
@@ -109,12 +110,12 @@ def _moment(due: Any) -> float | None:
     """Return the time that `due` tells, or None. Only figures depend on it: nothing is refused."""
     if type(due) is str and len(due) <= _DIGITS:
         try:
-            due = int(due)
+            due = float(due)  # several times as fast as int
         except ValueError:
             return None
     elif type(due) is not int:
         return None
-    return due / 1000 if 0 <= due <= 1000 * _LATEST else None
+    return due / 1000 if 0 <= due <= _LATEST_MS else None
 
 
 def _headers(headers: dict[str, Any]) -> dict[str, Any]:
