@@ -63,6 +63,7 @@ export class LettersView {
 
   async ask(said = '') {
     let found;
+    await this.live.ready; // it says whether there are buttons
     try {
       found = await get(urlOf('dead-letters', { queue: this.queue, limit: String(SHOWN) }));
     } catch (error) {

@@ -33,6 +33,7 @@ export class Live {
 
   start() {
     this.stop();
+    if (this.state === 'refused') this.become('connecting');
     const running = new AbortController();
     this.running = running;
     this.heard = performance.now();
