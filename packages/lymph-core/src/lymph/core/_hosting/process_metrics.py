@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 import resource
 import sys
 import threading
@@ -148,7 +147,7 @@ class ProcessMetrics:
             yield 'process.gc_collected', counts['collected'], tags
             yield 'process.gc_uncollectable', counts['uncollectable'], tags
         version = lymph_version() or 'unknown'
-        yield 'lymph.info', 1, {'version': version, 'python': platform.python_version()}
+        yield 'lymph.info', 1, {'version': version, 'python': sys.version.split()[0]}
 
 
 def _memory_and_threads(most_memory: int) -> Iterator[Sample]:
