@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from lymph.core._monitoring.log_records import LogStreamHandler
+from lymph.exceptions import LookupFailure
 from lymph.testing.waiting import eventually
 from lymph.web._dashboard import logs
 
@@ -86,6 +87,23 @@ def test_instances_that_publish_no_log_are_counted(world: Any) -> None:
         states = [state for _, state in zip(range(2), events, strict=False)]
     # the dashboard is an instance itself
     assert states[-1][1] == {'followed': 1, 'silent': 2, 'problem': ''}
+
+
+def test_registry_that_is_away_is_told_and_lines_go_on(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.shop(log_endpoint='tcp://127.0.0.1:*')
+    asking = world.dashboard()
+
+    def fail(*_arguments: Any) -> Any:
+        raise LookupFailure('the registry is away')
+
+    with closing(asking.events('/data/logs')) as events, gevent.Timeout(10):
+        next(each for name, each in events if name == 'state' and each['followed'] == 1)
+        monkeypatch.setattr(asking.dashboard.container.registry, 'discover', fail)
+        told = next(each for name, each in events if name == 'state' and each['problem'])
+        assert 'is away' in told['problem']
+        assert message(events, logging.INFO)['message'] == 'a line at 20'
 
 
 def test_logs_are_followed_only_while_somebody_looks(world: Any) -> None:

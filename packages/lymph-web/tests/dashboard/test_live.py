@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from lymph.exceptions import LookupFailure
 from lymph.testing.waiting import eventually
 from lymph.web._dashboard import live, polling
 
@@ -113,6 +114,25 @@ def test_instance_that_goes_away_is_told(world: Any) -> None:
         snapshot_with(events, 'shop', up=2)
         second.stop()
         snapshot_with(events, 'shop', up=1, instances=1)
+
+
+def test_registry_that_is_away_is_told_and_services_stay(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.shop()
+    asking = world.dashboard()
+    registry = asking.dashboard.container.registry
+
+    def fail(*_arguments: Any) -> Any:
+        raise LookupFailure('the registry is away')
+
+    with closing(asking.events('/data/live', 'snapshot')) as events:
+        snapshot_with(events, 'shop')
+        monkeypatch.setattr(registry, 'discover', fail)
+        with gevent.Timeout(10):
+            snapshot = next(each for _, each in events if each['problems'])
+        assert 'is away' in snapshot['problems']['registry']
+        assert 'shop' in {each['name'] for each in snapshot['services']}
 
 
 def test_streams_are_bounded(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

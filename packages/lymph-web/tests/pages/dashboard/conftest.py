@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,3 +81,20 @@ def open_page(open_window: Open, dashboard: str) -> Open:
         return page
 
     return open_page
+
+
+@pytest.fixture
+def calling() -> Callable[..., None]:
+    """Return a function that has a page call a method again and again, until it is left."""
+
+    def calling(page: Page, method: str, pause: int = 50, **arguments: str) -> None:
+        page.evaluate(
+            """([path, body, pause]) => {
+              const headers = { 'Content-Type': 'application/json' };
+              const call = () => fetch(path, { method: 'POST', headers, body }).catch(() => {});
+              setInterval(call, pause);
+            }""",
+            [f'api/{method.replace(".", "/")}', json.dumps(arguments), pause],
+        )
+
+    return calling

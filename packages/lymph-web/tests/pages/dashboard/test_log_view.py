@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 Open = Callable[..., Page]
 
 
-@pytest.fixture
-def chatter(desk: Any) -> Iterator[Callable[[str], None]]:
-    """Return a function that has lines written all the time."""
-    started = []
-
-    def chatter(to: str) -> None:
-        lymph = Path(sys.executable).parent / 'lymph'
-        loop = f'while {lymph} request mail.send to={to} text=hello; do sleep 0.1; done'
-        started.append(
-            subprocess.Popen(
-                ['sh', '-c', loop],
-                cwd=desk.folder,
-                env=desk._environ,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
-
-    yield chatter
-    for each in started:
-        each.terminate()
-        each.wait(30)
-
-
-def test_lines_appear_as_they_are_written(open_page: Open, chatter: Any) -> None:
+def test_lines_appear_as_they_are_written(open_page: Open, calling: Any) -> None:
     page = open_page('#/logs')
     expect(page.get_by_role('status').filter(has_text='Following')).to_contain_text(
         'Following 1 instance; 1 publish no log: set container.log_endpoint there'
     )
-    chatter('ada')
+    calling(page, 'mail.send', to='ada', text='hello')
     line = page.get_by_role('listitem').filter(has_text='mail to ada: hello').first
     expect(line).to_contain_text('mail, stock')
     expect(line).to_contain_text('INFO')
@@ -52,9 +24,9 @@ def test_lines_appear_as_they_are_written(open_page: Open, chatter: Any) -> None
     expect(page.get_by_role('table')).to_contain_text('mail.send')
 
 
-def test_log_is_paused_filtered_and_cleared(open_page: Open, chatter: Any) -> None:
-    chatter('bob')
+def test_log_is_paused_filtered_and_cleared(open_page: Open, calling: Any) -> None:
     page = open_page('#/logs')
+    calling(page, 'mail.send', to='bob')
     lines = page.locator('.log .line:not([hidden])')
     expect(lines.filter(has_text='mail to bob').first).to_be_visible()
     page.get_by_role('heading', level=1).focus()

@@ -30,7 +30,7 @@ def test_queues_lead_to_their_dead_letters(open_page: Open, order: Any) -> None:
     expect(row.locator('[data-title=Consumers]')).to_have_text('1')
     expect(row.get_by_role('img')).to_have_attribute('aria-label', re.compile('^Waiting in'))
     row.get_by_role('link').click()
-    expect(page.get_by_label('Queue')).to_have_value(QUEUE)
+    expect(page.get_by_role('combobox', name='Queue')).to_have_value(QUEUE)
     letter = page.get_by_role('listitem').first
     expect(letter).to_contain_text('has no address')
     letter.get_by_text('Payload').click()

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture
-def load(desk: Any) -> Iterator[None]:
-    """Call a method all the time."""
-    lymph = Path(sys.executable).parent / 'lymph'
-    process = subprocess.Popen(
-        [lymph, 'request', 'echo.upper', 'text=foo', '--duration', '60s'],
-        cwd=desk.folder,
-        env=desk._environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield
-    process.terminate()
-    process.wait(30)
 
 
 def row(page: Page, name: str) -> Locator:
@@ -43,8 +23,9 @@ def test_services_are_shown_with_their_health(open_page: Open) -> None:
     expect(page.locator('#state')).to_have_text('Live')
 
 
-def test_rates_and_charts_move_under_load(open_page: Open, load: None) -> None:
+def test_rates_and_charts_move_under_load(open_page: Open, calling: Any) -> None:
     page = open_page()
+    calling(page, 'echo.upper', text='foo')
     rate = row(page, 'echo').locator('[data-title=Rate]')
     expect(rate.locator('.value')).to_have_text(re.compile(r'^[1-9][\d.]*( k)?/s$'))
     chart = rate.get_by_role('img')
@@ -55,7 +36,7 @@ def test_rates_and_charts_move_under_load(open_page: Open, load: None) -> None:
     expect(p99).to_have_text(re.compile(r'^[\d.]+ (µs|ms|s)$'))
 
 
-def test_reload_keeps_the_charts(open_page: Open, load: None) -> None:
+def test_reload_keeps_the_charts(open_page: Open) -> None:
     page = open_page()
     line = row(page, 'echo').locator('[data-title=Rate] path.line')
     expect(line).to_have_attribute('d', re.compile('L.*L.*L'))
