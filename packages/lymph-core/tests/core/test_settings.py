@@ -116,6 +116,8 @@ def test_every_setting_is_read():
         ('[]', 'container: expected'),
         ('{rpc: 5}', 'container.rpc: expected'),
         ('{metrics: {tags: 5}}', 'container.metrics.tags: expected'),
+        ('{metrics: {tags: {le: x}}}', 'container.metrics.tags.le: expected the name of a tag'),
+        ('{metrics: {tags: {"": x}}}', 'container.metrics.tags.*: expected the name of a tag'),
     ],
 )
 def test_invalid_setting_is_an_error_that_names_file_and_key(text, said):

@@ -178,6 +178,8 @@ def _tags(tags: ConfigView) -> dict[str, str]:
 
 
 def _tag(tags: ConfigView, name: str) -> str:
+    if name in ('', 'le'):
+        raise tags.error([name], 'expected the name of a tag, and not le, which buckets have')
     value = tags.get_raw([name])
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         tags.get_float([name])

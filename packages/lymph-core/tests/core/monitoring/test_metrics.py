@@ -11,6 +11,7 @@ from lymph.core.monitoring.metrics import (
     Metric,
     TaggedCounter,
 )
+from lymph.serializers.msgpack import pack, unpack
 
 
 def test_a_gauge_goes_up_and_down():
@@ -151,3 +152,43 @@ def test_metric_that_cannot_be_read_does_not_affect_others(caplog):
     aggregate = Aggregate([Gauge('a', 1), Callable('broken', lambda: 1 / 0), Gauge('b', 2)])
     assert list(aggregate) == [('a', 1, {}), ('b', 2, {})]
     assert 'ZeroDivisionError' in caplog.text
+
+
+def test_failing_metric_is_named_and_logged_once_until_it_can_be_read_again(caplog):
+    results = iter([ZeroDivisionError('a'), ZeroDivisionError('b'), 5, ZeroDivisionError('c')])
+
+    def read():
+        result = next(results)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    aggregate = Aggregate([Callable('shop.broken', read)])
+    assert [len(list(aggregate)) for _ in range(4)] == [0, 0, 1, 0]
+    errors = [record for record in caplog.records if record.levelname == 'ERROR']
+    assert [record.exc_info[1].args for record in errors] == [('a',), ('c',)]
+    assert "Callable 'shop.broken'" in errors[0].getMessage()
+
+
+@pytest.mark.parametrize(
+    ('sample', 'read'),
+    [
+        (('a', 2**64 - 1, {}), ('a', 2**64 - 1, {})),
+        (('a', 2**64, {}), ('a', 2.0**64, {})),
+        (('a', -(2**63) - 1, {}), ('a', -(2.0**63), {})),
+        (('a', True, {}), ('a', 1.0, {})),
+        (('half \ud800', 1, {}), ('half \\ud800', 1, {})),
+        (('a', 1, {'half \ud800': 'x'}), ('a', 1, {'half \\ud800': 'x'})),
+        (('a', 1, {'x': 'half \ud800'}), ('a', 1, {'x': 'half \\ud800'})),
+        (('a', 1, {'x': 2**70, 'y': None}), ('a', 1, {'x': str(2**70), 'y': None})),
+    ],
+)
+def test_sample_is_changed_to_what_can_be_sent(sample, read):
+    (found,) = Aggregate([[sample]])
+    assert found == read
+    assert type(found[1]) is type(read[1])
+    assert unpack(pack(list(found))) == list(found)
+
+
+def test_number_beyond_all_floats_is_left_out():
+    assert list(Aggregate([Gauge('huge', 10**400), Gauge('b', 2)])) == [('b', 2, {})]

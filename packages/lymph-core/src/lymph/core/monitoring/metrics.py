@@ -9,7 +9,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from lymph.config.printable import quoted
 from lymph.core.failures import Killed, described, log_failure
@@ -33,6 +33,10 @@ Tags = dict[str, str]
 Sample = tuple[str, int | float, Tags]
 M = TypeVar('M', bound=Iterable[Sample])
 
+# MessagePack has integers from here to there; others would make all metrics unreadable
+_INT_MIN: Final = -(2**63)
+_INT_MAX: Final = 2**64 - 1
+
 
 class Metric(ABC):
     """The abstract base of metrics with one name; subclasses define `__iter__`."""
@@ -43,6 +47,9 @@ class Metric(ABC):
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         self.name = name
         self.tags: Tags = dict(tags or {})
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} {self.name!r}>'
 
     @abstractmethod
     def __iter__(self) -> Iterator[Sample]:
@@ -129,6 +136,9 @@ class Generator:
     def __init__(self, func: _Callable[[], Iterable[Sample]]) -> None:
         self.func = func
 
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} of {getattr(self.func, "__qualname__", self.func)}>'
+
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.func())
 
@@ -136,11 +146,14 @@ class Generator:
 class Aggregate:
     """A collection of metrics, with tags that are added to all of them.
 
-    A metric that raises when it is read, or yields an invalid sample, is left out and logged.
+    A metric that raises when it is read, or yields an invalid sample, is left out. That is logged
+    once as an error, and at the level DEBUG until the metric can be read again. What cannot be sent
+    is changed: booleans and integers of more than 64 bits become floats, lone surrogates escapes.
     """
 
     def __init__(self, metrics: Iterable[Iterable[Sample]] = (), tags: Tags | None = None) -> None:
         self._metrics: list[Iterable[Sample]] = list(metrics)
+        self._failing: set[int] = set()  # by `id`; those that are in `_metrics`
         self.tags: Tags = dict(tags or {})
 
     def add(self, metric: M) -> M:
@@ -151,6 +164,7 @@ class Aggregate:
     def remove(self, metric: Iterable[Sample]) -> None:
         """Remove a metric object; one that was not added is ignored."""
         self._metrics = [known for known in self._metrics if known is not metric]
+        self._failing.discard(id(metric))
 
     def add_tags(self, **tags: str) -> None:
         """Add tags to all metrics, including those added later."""
@@ -179,15 +193,39 @@ class Aggregate:
             except Killed:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-                log_failure(logger, error, '%s could not be read', described(metric))
+                level = logging.DEBUG if id(metric) in self._failing else logging.ERROR
+                self._failing.add(id(metric))
+                log_failure(logger, error, '%s could not be read', described(metric), level=level)
             else:
+                self._failing.discard(id(metric))
                 yield from samples
 
 
 def _checked(name: str, value: int | float, tags: Tags) -> Sample:
     if not isinstance(name, str) or not isinstance(value, (int, float)):
         raise TypeError(f'expected a name and a number, found {quoted(name)} and {quoted(value)}')
+    usual = name.isascii()
     for tag, text in tags.items():
-        if not isinstance(tag, str) or not isinstance(text, (str, int, float, type(None))):
+        if type(text) is str and type(tag) is str:  # the quickest test: there are many tags
+            usual = usual and text.isascii() and tag.isascii()
+        elif isinstance(tag, str) and isinstance(text, (str, int, float, type(None))):
+            usual = False
+        else:
             raise TypeError(f'expected tags of text, found {quoted(tag)}: {quoted(text)}')
+    if not usual:
+        name, tags = _encodable(name), {_encodable(tag): _sendable(tags[tag]) for tag in tags}
+    if isinstance(value, bool) or not _INT_MIN <= value <= _INT_MAX:
+        return name, float(value), tags  # OverflowError beyond 1.8e308
     return name, value, tags
+
+
+def _sendable(value: object) -> Any:
+    if isinstance(value, str):
+        return _encodable(value)
+    large = isinstance(value, int) and not _INT_MIN <= value <= _INT_MAX
+    return str(value) if large else value
+
+
+def _encodable(text: str) -> str:
+    """Return text with lone surrogates, as in file names, as escapes."""
+    return text if text.isascii() else text.encode(errors='backslashreplace').decode()
