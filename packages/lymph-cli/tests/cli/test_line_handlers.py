@@ -9,6 +9,9 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,38 @@ class Site(WebServiceInterface):
 
     def number(self, request, n):
         return Response('x')
+"""
+
+#: functions in native threads log as greenlets do, with the handlers of `lymph instance`
+CONTENDED = """
+import lymph.monkey
+lymph.monkey.patch()
+import logging
+import os
+import sys
+import gevent
+from lymph.cli._logging.logs import set_up_logging
+from lymph.cli.settings import Settings
+from lymph.config import Configuration
+
+set_up_logging(Settings(logfile=sys.argv[1]), Configuration({}), 'INFO')
+sys.setswitchinterval(1e-5)
+
+def log_in_thread():
+    for _ in range(1500):
+        logging.info('from a thread')
+
+def log():
+    for _ in range(150):
+        logging.info('from a greenlet')
+        gevent.sleep(0)
+
+pool = gevent.get_hub().threadpool
+threads = [pool.spawn(log_in_thread) for _ in range(3)]
+greenlets = [gevent.spawn(log) for _ in range(10)]
+done = gevent.joinall([*threads, *greenlets], timeout=20)
+print('done', len(done), flush=True)
+os._exit(0)  # a thread that waits for ever would keep the process
 """
 
 
@@ -276,3 +311,33 @@ def test_unread_access_log_stops_no_request_and_loses_no_line(shell: Any) -> Non
     assert service.end() == 0
     paths = [line.split()[7] for line in lines if 'lymph.web.access' in line]
     assert paths == [f'/{number}' for number in range(COUNT)]
+
+
+def test_greenlets_and_native_threads_that_log_do_not_stall(tmp_path: Path) -> None:
+    command = [sys.executable, '-c', CONTENDED, str(tmp_path / 'log')]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert told.stdout == 'done 13\n', told.stderr[-2000:]
+    assert (tmp_path / 'log').read_text().count('\n') == 3 * 1500 + 10 * 150
+
+
+def test_lock_is_a_new_one_in_a_forked_child(tmp_path: Path) -> None:
+    handler = LogfileHandler(tmp_path / 'log')
+    lock = handler.lock
+    assert lock is not None
+    held, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            forked.wait(PATIENCE)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(PATIENCE)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.acquire(blocking=False) else 1)
+    forked.set()
+    thread.join(PATIENCE)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    handler.close()

@@ -14,9 +14,11 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
-__all__ = ['Line', 'LineHandler', 'LineLog', 'TakeLine', 'ignore_line']
+from gevent.monkey import get_original
+
+__all__ = ['Line', 'LineHandler', 'LineLog', 'TakeLine', 'handlers_of', 'ignore_line']
 
 #: What a line is made of: a Unix time in seconds, a level, the name of a logger, a trace id, and a
 #: function that makes the message, one printable line, from the facts that follow. It never raises.
@@ -24,11 +26,23 @@ Line = tuple[float, int, str, 'str | None', Callable[..., str], tuple[Any, ...]]
 #: Handles a line, which may be written up to 0.1 s later. Never waits, never raises.
 TakeLine = Callable[[Line], object]
 
+_Lock: Final[Any] = get_original('_thread', 'RLock')
 _KEPT = 0.1  # seconds that a change of the handlers may take until it is noticed
 
 
 class LineHandler(logging.Handler):
-    """A handler that can do without records."""
+    """A handler that can do without records.
+
+    Its lock is a native one. Those that gevent patches are no good where functions in native
+    threads log, too: if a thread and greenlets contend for such a lock, its release can be lost,
+    and greenlets that log wait for ever. A native one holds up the loop, but only while a thread
+    writes a record.
+    """
+
+    def createLock(self) -> None:
+        """Make the lock of the handler."""
+        super().createLock()  # which also has the lock made anew in a forked child
+        self.lock = _Lock()
 
     @abstractmethod
     def line_taker(self) -> TakeLine | None:
@@ -72,7 +86,7 @@ class LineLog:
 
     def flush(self) -> None:
         """Make the handlers write the lines that they have buffered."""
-        for handler in _handlers(self.logger):
+        for handler in handlers_of(self.logger):
             if isinstance(handler, LineHandler):
                 with suppress(OSError, ValueError):  # its file is broken or closed, as it has said
                     handler.flush()
@@ -83,7 +97,7 @@ def _takers(logger: logging.Logger, level: int) -> list[TakeLine] | None:
     if logger.filters or logging.getLogRecordFactory() is not logging.LogRecord:
         return None
     found: list[TakeLine] = []
-    for handler in _handlers(logger):
+    for handler in handlers_of(logger):
         if handler.level > level or type(handler) is logging.NullHandler:
             continue
         if not isinstance(handler, LineHandler) or handler.filters:
@@ -96,7 +110,8 @@ def _takers(logger: logging.Logger, level: int) -> list[TakeLine] | None:
     return found or None
 
 
-def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
+def handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Yield the handlers that get the records of `logger`, also those of its parents."""
     current: logging.Logger | None = logger
     while current is not None:
         yield from current.handlers
