@@ -27,6 +27,24 @@ logging.getLogger('shop.orders').debug('a small thing')
 logging.getLogger('shop.orders').info('a thing')
 """
 
+#: the loop does not turn before the record is relayed
+BLOCKED = """
+import json, logging, os, sys
+from lymph.cli._logging.logs import set_up_logging
+from lymph.cli._running.unblocked import unblock_streams
+from lymph.cli.settings import Settings
+from lymph.config import Configuration
+from lymph.core._monitoring.lockless_log import LocklessLog
+from lymph.core._monitoring.log_records import LogStreamHandler
+unblock_streams()
+set_up_logging(Settings(**json.loads(sys.argv[1])), Configuration({}), 'INFO')
+LogStreamHandler.follow(lambda facts: os.write(2, b'published\\n'))
+log = LocklessLog(logging.getLogger('shop'))
+log.write(logging.ERROR, 'a long block')
+os.write(2, b'the loop is back\\n')
+log.relay()
+"""
+
 
 def log(settings: dict[str, object], config: dict[str, object]) -> tuple[str, str]:
     """The log of a process, on stdout and on stderr."""
@@ -212,3 +230,15 @@ def test_unwritable_log_is_one_line() -> None:
     settings = {'logfile': '/dev/full', 'loglevel': 'DEBUG'}
     said = 'cannot write the log to /dev/full: No space left on device; records lost: 1\n'
     assert log(settings, {})[1] == said
+
+
+def test_record_of_a_blocked_loop_is_written_at_once_and_published_later(tmp_path: Path) -> None:
+    def told(**settings: str) -> str:
+        command = [sys.executable, '-c', BLOCKED, json.dumps(settings)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+    line = r'.* ERROR    shop \[-\] a long block\n'
+    assert re.fullmatch(f'{line}the loop is back\npublished\n', told())
+    path = tmp_path / 'log'
+    assert told(logfile=str(path)) == 'the loop is back\npublished\n'
+    assert re.fullmatch(line, path.read_text())

@@ -54,6 +54,9 @@ class UnblockedStream(io.TextIOBase):
     Create it in the thread whose event loop is to write the buffer.
     """
 
+    #: its lock is a native one, and held only for moments
+    for_any_thread = True
+
     def __init__(self, stream: TextIO) -> None:
         stream.flush()
         self._stream = stream

@@ -4,6 +4,7 @@ Theory: four times a second the thread asks the loop for a sign of life. How lat
 delay of the loop, which handlers and timers see as well. If none has come for `threshold` seconds,
 the thread reads the stack that the loop's thread executes: this is the greenlet that blocks the
 loop, since nothing else can run. A block is logged once, while it lasts, and counted when it ends.
+Some handlers get the record when the loop is back: see `lymph.core._monitoring.lockless_log`.
 The cost is one wake-up of the loop for each question; calls cost nothing extra.
 """
 
@@ -21,6 +22,7 @@ from typing import Final
 import gevent
 from gevent import monkey
 
+from lymph.core._monitoring.lockless_log import LocklessLog
 from lymph.core.components import Component
 from lymph.core.monitoring.descriptions import describe
 from lymph.core.monitoring.histograms import Histogram
@@ -58,6 +60,8 @@ class Watchdog(Component):
         self.blocks = 0
         self.blocked_seconds = 0.0
         self._delay = Histogram('loop.delay')
+        self._log = LocklessLog(logger)
+        self._relaying: gevent.Greenlet[[], None] | None = None
         self._asked = self._answered = 0.0
         #: the native thread of the loop, None before the start
         self.thread: int | None = None
@@ -78,12 +82,16 @@ class Watchdog(Component):
         """End the thread."""
         if self._running.locked():
             self._running.release()
-            # not longer: the thread may be waiting for a logging lock that a greenlet holds
+            # not longer: the thread may be waiting for whoever reads stderr
             self._ended.acquire(True, 1.0)
             self._answered = self._asked
             self.metrics.remove(self)
             self._sign_of_life.stop()
             self._sign_of_life.close()
+            if self._relaying is not None:
+                self._relaying.join(1.0)  # a handler may wait
+                self._relaying.kill(block=False)
+            self._log.relay()
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield how late the loop is, and how often and for how long it was blocked."""
@@ -118,6 +126,8 @@ class Watchdog(Component):
             self.blocks += 1
             self.blocked_seconds += now - self._asked
         self._answered = now
+        if self._log and not self._relaying:  # a greenlet that has ended is false
+            self._relaying = gevent.spawn(self._log.relay)
 
     def _watch(self) -> None:
         """Ask for signs of life and report missing ones. Runs in the thread."""
@@ -138,4 +148,5 @@ class Watchdog(Component):
 
     def _report(self, frame: FrameType | None) -> None:
         stack = ''.join(traceback.format_stack(frame)) if frame is not None else 'unknown'
-        logger.error('the loop has been blocked for %.1f s by:\n%s', self.silence(), stack)
+        text = 'the loop has been blocked for %.1f s by:\n%s'
+        self._log.write(logging.ERROR, text, self.silence(), stack)
