@@ -100,6 +100,33 @@ def test_records_of_the_thread_are_written_by_others(logs, logger):
     assert logger.kept == [('number 5', here), ('of our own: text', here)]
 
 
+def test_thread_does_not_take_the_lock_of_the_module(logs, logger, monkeypatch):
+    class Noting:
+        def acquire(self):
+            users.append(threading.get_ident())
+
+        def release(self):
+            pass
+
+        __enter__ = acquire
+
+        def __exit__(self, *error):
+            pass
+
+    def work():
+        logs.cover()
+        logger.info('number %d', 5)
+
+    users = []
+    assert logger.isEnabledFor(logging.INFO)  # remembered from now on
+    monkeypatch.setattr(logging, '_lock', Noting())
+    in_thread(work)
+    assert users == []
+    logs.write()
+    assert set(users) == {threading.get_ident()}
+    assert [text for text, _ in logger.kept] == ['number 5']
+
+
 def test_records_of_others_pass_at_once(logs, logger):
     in_thread(logs.cover)
     logger.info('here')

@@ -52,7 +52,7 @@ class ThreadLogs(logging.Filter):
             return True
         with suppress(Exception):  # arguments that do not fit the message: it is written as it is
             record.msg, record.args = record.getMessage(), None
-        self._later.append(partial(logging.getLogger(record.name).handle, record))
+        self._later.append(partial(_handle, record))
         return False
 
     def later(self, log: Callable[..., object], text: str, *args: object) -> None:
@@ -65,6 +65,11 @@ class ThreadLogs(logging.Filter):
             # another greenlet may be faster; and a handler that fails disturbs nobody else
             with suppress(Exception):
                 self._later.popleft()()
+
+
+def _handle(record: logging.LogRecord) -> None:
+    # looked up here: `getLogger` takes the lock of the module, which is patched, too
+    logging.getLogger(record.name).handle(record)
 
 
 def _loggers() -> Iterator[logging.Logger]:
