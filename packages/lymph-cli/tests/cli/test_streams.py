@@ -85,6 +85,22 @@ def test_full_unbuffered_stdout_is_one_line_too(shell: Any) -> None:
         assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
 
 
+def test_output_longer_than_all_buffers_that_cannot_be_written_is_one_line(shell: Any) -> None:
+    shell.write('long.yml', f'long: {"x" * 200_000}\n')
+    arguments = ('config', 'long', '-c', 'long.yml')
+    assert len(shell.run(*arguments).stdout) > 200_000
+    done = shell.run_redirected('>/dev/full', *arguments)
+    assert done.exit_code == 1
+    assert done.stderr == 'lymph: cannot write to stdout: No space left on device\n'
+    reading, writing = os.pipe()
+    running = shell.start(*arguments, stdout=writing)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    assert running.end() == 141
+    assert running.stderr == ''
+
+
 @pytest.mark.parametrize('redirection', ['2>&-', '2>/dev/full', '<&- 2>&-'])
 def test_unwritable_stderr_changes_nothing(shell: Any, redirection: str) -> None:
     assert shell.run_redirected(redirection, 'list').exit_code == 0

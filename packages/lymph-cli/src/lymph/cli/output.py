@@ -84,9 +84,13 @@ def write(text: str) -> None:
 
     Raises click's Exit when the reader has gone, OperationFailed when the disk is full.
     """
-    with stdout_explained():
+    try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except OSError as error:
+        # a text longer than the buffer is not kept: to flush again raises nothing then
+        failure = stdout_error() or error
+        raise _explained(failure) from failure
 
 
 @contextmanager
