@@ -188,6 +188,8 @@ def test_deferred_call_whose_greenlet_is_killed_has_an_outcome(caller):
 class HalfSent:
     """A link on which the first `send` is interrupted before anything is sent."""
 
+    peer = 'tcp://127.0.0.1:5'
+
     def __init__(self, interruption):
         self.interruption = interruption
         self.sent = []

@@ -211,6 +211,7 @@ class ReplyChannel:
         'headers',
         'left',
         'message',
+        'peer',
         'reply_headers',
         'reply_sent',
         'running',
@@ -226,6 +227,8 @@ class ReplyChannel:
         running: dict[bytes | ReplyChannel, ReplyChannel] | None = None,
     ) -> None:
         self.message = message
+        #: the network address of the caller
+        self.peer = link.peer
         self.deadline: float | None = None  # a time of `time.monotonic`; None: there is none
         #: the running calls of the same caller, by the ids of their requests
         self.running: dict[bytes | ReplyChannel, ReplyChannel] = {} if running is None else running
@@ -314,11 +317,6 @@ class ReplyChannel:
     def work(self) -> bytes:
         """The id of its unit of work: that of the request."""
         return self.message.id
-
-    @property
-    def peer(self) -> str:
-        """The network address of the caller."""
-        return self._link.peer
 
     def _send(self, type: bytes, headers: bytes, body: bytes) -> None:
         if get_ident() != self._thread:

@@ -117,6 +117,33 @@ def test_at_debug_both_sides_write_a_line(world, lines, caplog):
     assert {level for level, _ in lines()} == {'DEBUG'}
 
 
+@pytest.mark.parametrize('logger', ['lymph.calls', 'lymph', None])
+def test_levels_count_from_the_next_call_on(logger, world, lines, caplog):
+    world.container((Echo, 'echo'))
+    caller = world.container()
+
+    def sides():
+        caplog.clear()
+        caller.request('echo', 'echo.echo')
+        caller.request('echo', 'echo.echo')  # the service has written its line about the first one
+        return {text.split()[1] for _, text in lines()}
+
+    caplog.set_level(logging.INFO)
+    assert sides() == set()
+    caplog.set_level(logging.DEBUG, logger)
+    assert sides() == {'called', 'answered'}
+    logging.disable(logging.DEBUG)
+    try:
+        gevent.sleep(0)  # the service ends its last call
+        assert sides() == set()
+    finally:
+        logging.disable(logging.NOTSET)
+    assert sides() == {'called', 'answered'}
+    caplog.set_level(logging.INFO, logger)
+    gevent.sleep(0)
+    assert sides() == set()
+
+
 @pytest.mark.parametrize(
     ('method', 'called', 'answered'),
     [

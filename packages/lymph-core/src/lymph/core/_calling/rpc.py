@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from lymph.core._calling.figures import CallFigures
 from lymph.core._calling.outcomes import outcome, says_idempotent
 from lymph.core._calling.reaching import Race
 from lymph.core._calling.work import TryWork
-from lymph.core._loop.current_call import current_work
+from lymph.core._loop.current_call import current_call, marked_work
 from lymph.core._monitoring.call_log import CallLog
 from lymph.core._monitoring.recent_work import LONGEST, RecentWork, WorkEntry, outcome_of
 from lymph.core._protocol.balancing import choose
@@ -146,7 +146,10 @@ class Rpc(Component):
         """Make one attempt of a call and return its result; raises RpcError."""
         # the first one begins with its call, so the clock need not be read again
         started = call.deadline - call.timeout if number == 1 else monotonic()
-        parent = current_work()
+        unit = current_call()  # inlined `current_work`, since this runs for every call
+        parent: Hashable = None if unit is None else unit.work
+        if parent is None:
+            parent = marked_work()
         id: bytes | None = None
         try:
             channel: RequestChannel = self.send(call, connection)

@@ -15,7 +15,7 @@ from lymph.core._hosting.giving_up import was_cancelled
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
-from lymph.core._monitoring.call_log import CallLog, call_logger
+from lymph.core._monitoring.call_log import CallLog, call_logger, may_log
 from lymph.core._typing.misfits import Misfit
 from lymph.core._work.chains import surround
 from lymph.core._work.headers import Headers, arrived
@@ -69,8 +69,9 @@ def run_call(
     set_current_call(channel)
     # a call in the table of its caller can be given up; inlined, since this runs for every call
     running, cancellation = channel.running, channel.cancellation
-    key: bytes | ReplyChannel = channel.message.id
-    if key in running:
+    id = channel.message.id
+    key: bytes | ReplyChannel = id
+    if id in running:
         key = channel  # a CANCEL reaches only the first call of this id
     running[key] = channel
     if cancellation is not None:
@@ -116,9 +117,9 @@ def run_call(
         recent = method.recent
         if recent is not None:
             keep = recent.add if ended == 'ok' else recent.put
-            id, peer = channel.message.id, channel.peer
-            keep(('rpc', trace_id, id, None, method.subject, peer, started, seconds, ended, 1))
-        if seconds >= call_log.least or _is_logged(DEBUG):
+            peer, name = channel.peer, method.subject
+            keep(('rpc', trace_id, id, None, name, peer, started, seconds, ended, 1))
+        if seconds >= call_log.least or (may_log(DEBUG, True) and _is_logged(DEBUG)):
             subject, version = method.subject, method.interface.version
             call_log.answered(subject, channel.peer, version, trace_id, seconds, ended)
 

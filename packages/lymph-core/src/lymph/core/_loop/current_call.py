@@ -16,6 +16,7 @@ __all__ = [
     'CurrentCall',
     'current_call',
     'current_work',
+    'marked_work',
     'set_current_call',
     'set_current_work',
 ]
@@ -62,6 +63,8 @@ _work: ContextVar[Hashable] = ContextVar('lymph_work', default=None)
 
 #: sets the id of the unit of work of the current context, which is no call
 set_current_work = _work.set
+#: returns this id, None if none was set
+marked_work = _work.get
 
 
 def current_work() -> Hashable:
