@@ -131,14 +131,14 @@ def test_each_state_has_its_time(data, state, patience):
     connection = new()
     if data:
         connection.receive(data)
-    assert (connection.state, connection.patience) == (state, patience)
+    assert (connection.state, connection.patience()) == (state, patience)
 
 
 def test_idle_time_begins_after_the_first_answer():
     connection = new()
     connection.receive(GET)
     connection.answered(True)
-    assert (connection.state, connection.patience) == (IDLE, LIMITS.idle_timeout)
+    assert (connection.state, connection.patience()) == (IDLE, LIMITS.idle_timeout)
 
 
 def answered(data: bytes, reusable: bool = True) -> HttpConnection:

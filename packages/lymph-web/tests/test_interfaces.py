@@ -7,6 +7,7 @@ import gc
 import json
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import gevent
@@ -87,6 +88,15 @@ class Hello(WebServiceInterface):
 
     def raising(self, request):
         raise self.error
+
+
+class Remembering(Hello):
+    greeted: ContextVar[str] = ContextVar('greeted', default='nobody')
+
+    def hello(self, request, name):
+        before = self.greeted.get()
+        self.greeted.set(name)
+        return Response(before)
 
 
 class Answer:
@@ -452,6 +462,24 @@ def test_replaced_application_is_served(run):
 
     running.web.application = outer
     assert ask(running.web.http_port, '/').body == b'hello middleware!'
+
+
+def test_context_variables_end_with_their_request(run):
+    running = run(Remembering)
+    port = running.web.http_port
+    assert [ask(port, f'/hello/{name}/').body for name in ('you', 'them')] == [b'nobody'] * 2
+
+
+def test_context_variables_end_with_their_request_behind_a_middleware(run):
+    running = run(Remembering)
+    inner = running.web.application
+
+    def outer(environ, start_response):
+        inner(dict(environ), lambda status, fields, exc_info=None: bool)
+        return inner(environ, start_response)
+
+    running.web.application = outer
+    assert ask(running.web.http_port, '/hello/you/').body == b'nobody'
 
 
 def test_drain_waits_for_answers_in_progress(run):

@@ -314,7 +314,10 @@ class WebServiceInterface(Interface):
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # looked up for each request: it may have been replaced since the start
-        return self.application(environ, start_response)
+        application = self.application
+        if application is self._own_application:
+            return self._own_application.answer(environ, start_response)
+        return application(environ, start_response)
 
     def _is_healthy(self) -> bool:
         with unit():

@@ -23,17 +23,18 @@ class Hook:
 
     def __init__(self, name: str = 'hook') -> None:
         self.name = name
-        self._callbacks: dict[object, Callable[..., Any]] = {}
+        #: truth tests of this cost less than those of the hook
+        self.callbacks: dict[object, Callable[..., Any]] = {}
         self._log: LimitedLog | None = None
 
     def install(self, callback: Callable[..., Any]) -> Callable[[], None]:
         """Add `callback`; return a function that removes it."""
         place = object()  # the same callback may be installed twice
-        self._callbacks[place] = callback
+        self.callbacks[place] = callback
         return functools.partial(self._uninstall, place)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        for callback in tuple(self._callbacks.values()):
+        for callback in tuple(self.callbacks.values()):
             try:
                 callback(*args, **kwargs)
             except Killed:
@@ -42,7 +43,7 @@ class Hook:
                 self._failed(callback, error)
 
     def __bool__(self) -> bool:
-        return bool(self._callbacks)
+        return bool(self.callbacks)
 
     def _failed(self, callback: Callable[..., Any], error: BaseException) -> None:
         if self._log is None:
@@ -52,4 +53,4 @@ class Hook:
         self._log.write(logging.ERROR, name, text, self.name, name, exc_info=error)
 
     def _uninstall(self, place: object) -> None:
-        self._callbacks.pop(place, None)
+        self.callbacks.pop(place, None)

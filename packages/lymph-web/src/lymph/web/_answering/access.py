@@ -56,16 +56,17 @@ def log_request(
 def _line(
     address: str, method: str, path: str, status: str, seconds: float, length: int | None
 ) -> str:
-    line = f'{address} {method} {path} {status[:3]} in {seconds * 1000:.1f} ms'
+    what = f'{address} {method} {path}'
     # one test is enough for nearly all lines, which need no change
     if (
-        not (line.isascii() and line.isprintable())
+        not (what.isascii() and what.isprintable())
         or len(method) > _METHOD
         or len(address) > _ADDRESS
     ):
         who = f'{printable(address, _ADDRESS)} {printable(method, _METHOD)}'
-        line = f'{who} {printable_path(path)} {status[:3]} in {seconds * 1000:.1f} ms'
-    return line if length is None or method == 'HEAD' else f'{line}, {length} bytes'
+        what = f'{who} {printable_path(path)}'
+    size = '' if length is None or method == 'HEAD' else f', {length} bytes'
+    return f'{what} {status[:3]} in {seconds * 1000:.1f} ms{size}'
 
 
 def flush_access_log() -> None:

@@ -47,6 +47,7 @@ class HandlerAnswer:
         '_opening',
         '_write',
         'environ',
+        'is_check',
         'start_response',
         'started',
         'trace_id',
@@ -66,6 +67,7 @@ class HandlerAnswer:
         self.start_response = start_response
         self.started = started
         self.trace_id = trace_id
+        self.is_check = False  # whether the health endpoint answers
         self.work = 0  # the id of its unit of work, once that has begun
         self._opening: Opening
         self._write: Callable[[bytes], object] | None = None

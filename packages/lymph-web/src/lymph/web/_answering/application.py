@@ -107,9 +107,10 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        return contextvars.Context().run(self._answer, environ, start_response)
+        return contextvars.Context().run(self.answer, environ, start_response)
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request in the current context, which is new and its own."""
         started = time.monotonic()
         for arrive in self.features.arriving:
             arrive(environ)
@@ -118,21 +119,25 @@ class Application:
         answer = HandlerAnswer(self, environ, start_response, started, trace_id)
         self._recent.begin(answer)
         try:
-            return self._run(answer, self._dispatch(environ), environ)
-        except (Killed, AnswerAborted):
+            try:
+                return self._run(answer, self._dispatch(answer), environ)
+            except (Killed, AnswerAborted):
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
+                return self._failed.answer(answer, error, environ)
+        except BaseException:
+            self._recent.forget(answer)  # no answer has begun, which would have ended it
             raise
-        except BaseException as error:  # noqa: BLE001 - the edge of somebody else's code
-            return self._failed.answer(answer, error, environ)
-        finally:
-            self._recent.forget(answer)
 
     def begin(self, answer: HandlerAnswer, opening: Opening) -> Callable[[bytes], object]:
         """Log and count that a request is answered, pass status and fields to the server."""
         environ = answer.environ
         seconds = time.monotonic() - answer.started
-        is_check = self.site.health.answers(environ.get('PATH_INFO', ''))
+        is_check = answer.is_check
         log_request(environ, opening.status, opening.length, seconds, answer.trace_id, is_check)
-        if not is_check:
+        if is_check:
+            self._recent.forget(answer)
+        else:
             self.counts.count(opening.status, answer.started, seconds, answer.trace_id)
             self._recent.end(answer, opening.status, seconds)
         if self._add_fields(opening, environ, answer.trace_id):
@@ -173,7 +178,8 @@ class Application:
             application = wrap(application, environ)
         return answer.run(application)
 
-    def _dispatch(self, environ: WSGIEnvironment) -> WSGIApplication:
+    def _dispatch(self, answer: HandlerAnswer) -> WSGIApplication:
+        environ = answer.environ
         request = self.site.request_class(environ)
         # a body without a length is counted by the server while it is read; werkzeug's own limit
         # would cut such a body off and call it whole
@@ -181,18 +187,19 @@ class Application:
         if announced and (request.content_length or 0) > self.site.max_body_size:
             raise RequestEntityTooLarge
         if self.site.health.answers(request.path):
+            answer.is_check = True
             return self.site.health.respond(request)
         features = self.features
         for precede in features.preceding:
-            answer = precede(request)
-            if answer is not None:
-                return answer
+            other = precede(request)
+            if other is not None:
+                return other
         if features.surrounding:
             return _around(features.surrounding, environ, partial(self._handle, request, environ))
         return self._handle(request, environ)
 
     def _handle(self, request: Request, environ: WSGIEnvironment) -> WSGIApplication:
-        if self._request_hook:
+        if self._request_hook.callbacks:
             self._call_hook(request)
         steps = self._chain.steps
         if steps:

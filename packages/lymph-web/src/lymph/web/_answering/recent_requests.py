@@ -7,10 +7,13 @@ as what caused them, also those that are made while its answer is sent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lymph.core.backends import RecentWork, WorkEntry, set_current_work
 from lymph.web._answering.answers import HandlerAnswer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = ['RecentRequests']
 
@@ -39,12 +42,12 @@ class RecentRequests:
 
     def end(self, answer: HandlerAnswer, status: str, seconds: float) -> None:
         """End a request that is answered with `status` (``200 OK``) after `seconds`."""
-        if self._running.pop(answer.work, None) is not None:
-            name, peer, code = _name_of(answer), self._name, status[:3]
-            id, started = answer.work, answer.started
-            self._recent.put(
-                ('http', answer.trace_id, id, None, name, peer, started, seconds, code, 1)
-            )
+        id = answer.work
+        if self._running.pop(id, None) is None:
+            return
+        name, peer, code = _name_of(answer.environ), self._name, status[:3]
+        put = self._recent.add if code < '500' else self._recent.put
+        put(('http', answer.trace_id, id, None, name, peer, answer.started, seconds, code, 1))
 
     def forget(self, answer: HandlerAnswer) -> None:
         """Forget a request that gets no answer, or is none that is kept."""
@@ -52,12 +55,11 @@ class RecentRequests:
 
     def _in_progress(self) -> Iterator[WorkEntry]:
         for answer in self._running.values():
-            about = 'http', answer.trace_id, answer.work, None, _name_of(answer), self._name
+            about = 'http', answer.trace_id, answer.work, None, _name_of(answer.environ), self._name
             yield (*about, answer.started, None, '', 1)
 
 
-def _name_of(answer: HandlerAnswer) -> tuple[str, str]:
-    environ = answer.environ
+def _name_of(environ: WSGIEnvironment) -> tuple[str, str]:
     path: str = environ.get('PATH_INFO', '')[:_PATH]
     if not path.isascii():
         path = path.encode('latin-1', 'replace').decode(errors='replace')  # as WSGI has it

@@ -50,7 +50,7 @@ def whole_response(
         return None
     opening = Opening()
     try:
-        opening.start(response.status, list(response.headers))
+        opening.start(response.status, list(iter(response.headers)))
     except AnswerError:
         return None  # unless it is corrected, it is refused when it is called
     code = opening.code

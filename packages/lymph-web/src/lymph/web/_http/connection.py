@@ -81,9 +81,8 @@ class HttpConnection:
         self._lines: HeadLines | None = None
         self._reusable = True  # whether another request may follow the one that is answered
 
-    @property
     def patience(self) -> float | None:
-        """For how many seconds the state may last, from its beginning; None without a limit."""
+        """Return how many seconds the state may last from its beginning; None without a limit."""
         state, limits = self.state, self._limits
         if state is IDLE:
             return limits.idle_timeout if self.served else limits.header_timeout

@@ -10,7 +10,7 @@ __all__ = ['DateLine']
 
 
 class DateLine:
-    """Calls return the line of the field; `clock` returns seconds since the epoch."""
+    """Makes the line of the field; `clock` returns seconds since the epoch."""
 
     __slots__ = ('_clock', '_line', '_second')
 
@@ -19,7 +19,7 @@ class DateLine:
         self._second = -1
         self._line = ''
 
-    def __call__(self) -> str:
+    def line(self) -> str:
         """Return the line for this second, with its line end."""
         second = int(self._clock())
         if second != self._second:

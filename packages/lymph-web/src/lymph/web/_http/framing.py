@@ -89,7 +89,7 @@ class Framing:
             fields = opening.fields
         lines += [f'{name}: {value}\r\n' for name, value in fields]
         if 'date' not in names:
-            lines.append((date or DateLine())())
+            lines.append((date or DateLine().line)())
         if self._form is _LENGTH:
             if opening.length is None:
                 lines.append(f'Content-Length: {self._left}\r\n')

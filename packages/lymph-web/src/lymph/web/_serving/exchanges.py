@@ -42,9 +42,8 @@ class ExchangeHost(Protocol):
     #: the WSGI environment that all requests share
     environ: dict[str, Any]
 
-    @property
     def closing(self) -> bool:
-        """Whether connections close after the answer that is on its way."""
+        """Tell whether connections close after the answer that is on its way."""
 
     def date(self) -> str:
         """Return the line of Date."""
@@ -211,7 +210,7 @@ class Exchange:
         return (
             self._failed
             or not self._head.keep_alive
-            or self._host.closing
+            or self._host.closing()
             or (body is not None and body.abandoned)
         )
 

@@ -184,7 +184,7 @@ class HttpLink(WritingLink):
             self._host.idle[self] = None
         else:
             self._host.idle.pop(self, None)
-        patience = self.connection.patience
+        patience = self.connection.patience()
         deadline = NEVER if patience is None else time.monotonic() + patience
         if deadline < self._due:
             self._expire_at(deadline)

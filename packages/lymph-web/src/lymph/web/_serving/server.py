@@ -82,7 +82,7 @@ class WebServer:
         self.splitter = HeadSplitter(self.limits.max_headers)
         self.timers = Expirations()
         self.turnstile = Turnstile()
-        self.date = DateLine()
+        self.date: Callable[[], str] = DateLine().line
         self.links: dict[HttpLink, None] = {}
         self.idle: dict[HttpLink, None] = {}
         #: the address that it listens at
@@ -109,15 +109,18 @@ class WebServer:
             is_apart,
             self.hub,
         )
+        #: has a request of a link answered
+        self.answer: Callable[[HttpLink, Head], None] = self._dispatcher.answer
+        #: drops a request that waits for a place; returns whether there was one
+        self.forget: Callable[[HttpLink], bool] = self._dispatcher.forget
 
     @property
     def server_port(self) -> int:
         """The port that it listens at; 0 for a Unix socket."""
         return int(self.address[1]) if isinstance(self.address, tuple) else 0
 
-    @property
     def closing(self) -> bool:
-        """Whether connections close after the answer that is on its way."""
+        """Tell whether connections close after the answer that is on its way."""
         return self._ended or len(self.links) >= self._most or self._draining()
 
     @property
@@ -160,17 +163,9 @@ class WebServer:
                 self._acceptor.pause()
                 self._full = True
 
-    def answer(self, link: HttpLink, head: Head) -> None:
-        """Have a request of a link answered."""
-        self._dispatcher.answer(link, head)
-
-    def forget(self, link: HttpLink) -> bool:
-        """Do not answer a request that waits for a place; return whether there was one."""
-        return self._dispatcher.forget(link)
-
     def ended(self, link: HttpLink) -> None:
         """Forget a link that has closed."""
-        self._dispatcher.forget(link)
+        self.forget(link)
         self.turnstile.forget(link)
         self.links.pop(link, None)
         if not self.links:
@@ -229,22 +224,21 @@ class WebServer:
         certificates = self._certificates
         self.serve(sock, address, None if certificates is None else certificates.layer())
 
-    def _serve(self, link: HttpLink, head: Head) -> None:
-        """Answer a request. Runs in a worker."""
-        self._exchange(link, head, self.application)
-
     def _refuse(self, link: HttpLink, head: Head) -> None:
         """Answer a request for which there is no place. Runs in a worker."""
-        self._exchange(link, head, self._unavailable)
+        self._serve(link, head, self._unavailable)
 
     def _unavailable(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         error = ServiceUnavailable(_BUSY, retry_after=_RETRY_AFTER)
         return self.faults.answer(error, environ)(environ, start)
 
-    def _exchange(self, link: HttpLink, head: Head, application: WSGIApplication) -> None:
+    def _serve(
+        self, link: HttpLink, head: Head, application: WSGIApplication | None = None
+    ) -> None:
+        """Answer a request by the application of the server, or another one. Runs in a worker."""
         reusable = False
         try:
-            reusable = Exchange(link, head, self).run(application)
+            reusable = Exchange(link, head, self).run(application or self.application)
         except ClientGone as error:
             link.gone(error)
         except Killed:
