@@ -101,40 +101,40 @@ def test_all_commands_are_listed_with_a_summary(shell: Any) -> None:
 def test_commands_of_other_distributions_are_listed_and_take_the_global_options(
     shell: Any,
 ) -> None:
-    shell.write('site/tops.py', TOP)
-    publish(shell, 'lymph-top', top='tops:command')
-    assert re.search(r'^top +Show what is busy\.$', shell.run('list').stdout, re.M)
-    done = shell.run('--loglevel=error', 'top', '-c', '3', '--config=a.yml')
+    shell.write('site/busy.py', TOP)
+    publish(shell, 'lymph-busy', busy='busy:command')
+    assert re.search(r'^busy +Show what is busy\.$', shell.run('list').stdout, re.M)
+    done = shell.run('--loglevel=error', 'busy', '-c', '3', '--config=a.yml')
     assert (done.exit_code, done.stdout) == (0, "3 ('a.yml',) ERROR\n")
 
 
 @pytest.mark.parametrize(
     ('reference', 'source', 'reason'),
     [
-        ('tops:command', None, "no module 'tops'"),
-        ('tops:command', 'import no_such_thing', "No module named 'no_such_thing'"),
-        ('tops:command', '1 / 0', 'ZeroDivisionError'),
-        ('tops:command', 'def broken(:', 'SyntaxError'),
-        ('tops:command', '', "no 'command' in"),
-        ('tops:command', 'def command(): pass', 'click:Command'),
+        ('busy:command', None, "no module 'busy'"),
+        ('busy:command', 'import no_such_thing', "No module named 'no_such_thing'"),
+        ('busy:command', '1 / 0', 'ZeroDivisionError'),
+        ('busy:command', 'def broken(:', 'SyntaxError'),
+        ('busy:command', '', "no 'command' in"),
+        ('busy:command', 'def command(): pass', 'click:Command'),
     ],
 )
 def test_broken_command_is_listed_with_its_reason_and_does_not_affect_others(
     shell: Any, reference: str, source: str | None, reason: str
 ) -> None:
     if source is not None:
-        shell.write('site/tops.py', source)
-    publish(shell, 'lymph-top', top=reference)
+        shell.write('site/busy.py', source)
+    publish(shell, 'lymph-busy', busy=reference)
     listed = shell.run('list')
     assert listed.exit_code == 0
-    assert reason in next(line for line in listed.stdout.splitlines() if line.startswith('top'))
+    assert reason in next(line for line in listed.stdout.splitlines() if line.startswith('busy'))
     assert len(listed.stdout.splitlines()) == len(COMMANDS) + 1
-    for arguments in (['top', 'x', '--y'], ['top', '--help']):
+    for arguments in (['busy', 'x', '--y'], ['busy', '--help']):
         done = shell.run(*arguments)
         assert done.exit_code == 2
         [line] = done.stderr.splitlines()
         assert reason in line
-        assert 'lymph-top 1.5' in line
+        assert 'lymph-busy 1.5' in line
 
 
 ODD_COMMANDS = """
@@ -191,21 +191,21 @@ def test_commands_that_cannot_describe_themselves_are_listed_as_broken(
 
 
 def test_help_survives_a_broken_command(shell: Any) -> None:
-    publish(shell, 'lymph-top', top='tops:command')
+    publish(shell, 'lymph-busy', busy='busy:command')
     assert shell.run('--help').exit_code == 0
-    done = shell.run('help', 'top')
+    done = shell.run('help', 'busy')
     assert done.exit_code == 2
-    assert "no module 'tops'" in done.stderr
+    assert "no module 'busy'" in done.stderr
 
 
 def test_command_that_two_distributions_define_is_an_error_that_names_both(shell: Any) -> None:
-    shell.write('site/tops.py', TOP)
-    publish(shell, 'lymph-top', top='tops:command')
-    publish(shell, 'lymph-htop', top='tops:command')
-    done = shell.run('top')
+    shell.write('site/busy.py', TOP)
+    publish(shell, 'lymph-busy', busy='busy:command')
+    publish(shell, 'lymph-idle', busy='busy:command')
+    done = shell.run('busy')
     assert done.exit_code == 2
-    assert 'lymph-top 1.5' in done.stderr
-    assert 'lymph-htop 1.5' in done.stderr
+    assert 'lymph-busy 1.5' in done.stderr
+    assert 'lymph-idle 1.5' in done.stderr
 
 
 @pytest.mark.parametrize('arguments', [['--version'], ['request', '--version']])

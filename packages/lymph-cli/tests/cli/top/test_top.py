@@ -21,7 +21,7 @@ import pytest
 
 from lymph.testing.waiting import eventually
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 #: Calls itself, and emits events.
 BUSY = """
