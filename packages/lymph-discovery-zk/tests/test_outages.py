@@ -30,6 +30,7 @@ class Client:
     client_state = KeeperState.CONNECTING
     connected = True
     _session_timeout = 1  # ms
+    _connection = SimpleNamespace(_socket=None)
 
     def __init__(self) -> None:
         self.starts = 0
