@@ -112,6 +112,7 @@ def test_an_instance_that_is_stopped_is_silent(busy: Any) -> None:
     stopped.signal(signal.SIGSTOP)
     try:
         snapshot = json.loads(busy.run('top', '--json', '-d', '0.2').stdout)
+        printed = busy.run('top', '--once', '-d', '0.2')
     finally:
         stopped.signal(signal.SIGKILL)
         stopped.end()
@@ -123,6 +124,9 @@ def test_an_instance_that_is_stopped_is_silent(busy: Any) -> None:
     assert silent['problem']
     assert silent['since'] <= snapshot['at']
     assert silent['calls']['rate'] is None
+    assert printed.exit_code == 0
+    (said,) = printed.stderr.splitlines()
+    assert said.startswith(f'{silent["endpoint"]}  no ')
 
 
 class Top:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final
 
 import click
@@ -33,6 +34,7 @@ _INTERVAL: Final = 2.0  # seconds
 _INTERVAL_ONCE: Final = 1.0
 _LEAST: Final = 0.1
 _PAUSE: Final = 0.03  # seconds between two drawings
+_MOST_PROBLEMS: Final = 20  # instances whose silence is explained
 
 
 def run(
@@ -107,6 +109,16 @@ def _print(
             rows += [[line(service.name, 'bold'), *_cells(each, instances)] for each in ordered]
     titles = [each.title for each in COLUMNS['services']]
     printer.listing(['SERVICE', *(['INSTANCE'] if instances else []), *titles], rows)
+    _say_problems(services)
+
+
+def _say_problems(services: Iterable[ServiceState]) -> None:
+    instances = [each for service in services for each in service.instances if each.problem]
+    problems = {each.endpoint: each.problem for each in instances}
+    for endpoint, problem in islice(problems.items(), _MOST_PROBLEMS):
+        say(f'{endpoint}  {problem}')
+    if len(problems) > _MOST_PROBLEMS:
+        say(f'{len(problems) - _MOST_PROBLEMS} more instances do not answer')
 
 
 def _cells(item: ServiceState | InstanceState, instances: bool) -> list[str | Text]:
