@@ -188,7 +188,7 @@ def test_forked_child_publishes_nothing(
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     numbers = [read(subscriber)['number'] for _ in range(10)]
-    assert numbers == list(range(numbers[0], numbers[0] + 10))
+    assert numbers == sorted({*numbers})  # each once; a slow subscriber may miss some
 
 
 def test_reports_are_received_from_where_the_socket_is_connected(

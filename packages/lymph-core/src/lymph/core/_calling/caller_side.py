@@ -22,7 +22,7 @@ from lymph.core._calling.work import CallWork
 from lymph.core._hosting.handler_figures import HandlerFigures, HandlerStats
 from lymph.core._hosting.subscriptions import hosted
 from lymph.core._loop.current_call import current_work
-from lymph.core._monitoring.call_log import CallLog, call_logger, may_log
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._monitoring.recent_work import DEFAULT_KEEP, LONGEST, RecentWork, outcome_of
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
@@ -227,7 +227,7 @@ class CallerSide(Componentized):
         durations.counts[bucket] += 1
         durations.sum += seconds
         durations.exemplars[bucket] = call.trace_id, seconds, ended
-        if seconds >= calls.least or (may_log(DEBUG, True) and _is_logged(DEBUG)):
+        if seconds >= calls.least or _is_logged(DEBUG):
             calls.log(call, 'ok', seconds)
         return result
 

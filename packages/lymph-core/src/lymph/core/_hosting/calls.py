@@ -15,7 +15,7 @@ from lymph.core._hosting.giving_up import was_cancelled
 from lymph.core._hosting.methods import HostedMethod
 from lymph.core._loop.current_call import set_current_call
 from lymph.core._loop.hooks import Hook
-from lymph.core._monitoring.call_log import CallLog, call_logger, may_log
+from lymph.core._monitoring.call_log import CallLog, call_logger
 from lymph.core._typing.misfits import Misfit
 from lymph.core._work.chains import surround
 from lymph.core._work.headers import Headers, arrived
@@ -119,7 +119,7 @@ def run_call(
             keep = recent.add if ended == 'ok' else recent.put
             peer, name = channel.peer, method.subject
             keep(('rpc', trace_id, id, None, name, peer, started, seconds, ended, 1))
-        if seconds >= call_log.least or (may_log(DEBUG, True) and _is_logged(DEBUG)):
+        if seconds >= call_log.least or _is_logged(DEBUG):
             subject, version = method.subject, method.interface.version
             call_log.answered(subject, channel.peer, version, trace_id, seconds, ended)
 

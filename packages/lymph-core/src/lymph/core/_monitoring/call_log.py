@@ -17,14 +17,9 @@ from typing import Final
 
 from lymph.core.monitoring.log_limits import LimitedLog
 
-__all__ = ['CallLog', 'call_logger', 'may_log']
+__all__ = ['CallLog', 'call_logger']
 
 call_logger: Final = logging.getLogger('lymph.calls')
-
-#: `may_log(DEBUG, True)` is false if DEBUG is known to be off; otherwise `isEnabledFor` has to be
-#: asked. It remembers its answers until any level changes, and reading what it remembers costs
-#: half as much. A logger of another class may remember nothing.
-may_log: Final[Callable[[int, bool], bool]] = getattr(call_logger, '_cache', {}).get
 
 
 class CallLog:
