@@ -14,16 +14,13 @@ from gevent.lock import RLock
 from lymph.config.printable import quoted
 from lymph.core import trace
 from lymph.core._calling.calls import BUILTIN, Call
-from lymph.core._calling.emission import EmitFigures, EmitWork
-from lymph.core._calling.outcomes import outcome_in
+from lymph.core._calling.emitting import Emitter
 from lymph.core._calling.rpc import DEFAULT_IDLE_TIMEOUT, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Rpc
-from lymph.core._calling.watching import WatchedChannel
+from lymph.core._calling.subscribers import Subscribers
+from lymph.core._calling.watching import WatchedChannel, send_watched
 from lymph.core._calling.work import CallWork
-from lymph.core._hosting.handler_figures import HandlerFigures, HandlerStats
-from lymph.core._hosting.subscriptions import hosted
-from lymph.core._loop.current_call import current_work
 from lymph.core._monitoring.call_log import CallLog, call_logger
-from lymph.core._monitoring.recent_work import DEFAULT_KEEP, LONGEST, RecentWork, outcome_of
+from lymph.core._monitoring.recent_work import DEFAULT_KEEP, RecentWork
 from lymph.core._protocol.call_headers import trace_id_in
 from lymph.core._system.threads import get_ident
 from lymph.core._typing.payloads import Payload, payload_of
@@ -38,7 +35,6 @@ from lymph.core.channels import RequestChannel, subject_text
 from lymph.core.components import Component, Componentized
 from lymph.core.connections import DEFAULT_CONNECT_TIMEOUT, Connection
 from lymph.core.events import Event
-from lymph.core.failures import error_name
 from lymph.core.interceptors import Interceptor
 from lymph.core.interfaces import Interface
 from lymph.core.messages import EMPTY_MAP, Message
@@ -49,7 +45,7 @@ from lymph.core.transport.endpoints import expect_address, scheme_of
 from lymph.discovery.base import RPC, BaseServiceRegistry
 from lymph.events.base import BaseEventSystem, Subscription
 from lymph.events.checks import check_delay
-from lymph.exceptions import CallFacts, Cancelled, Expired, LookupFailure, RpcError, WrongThread
+from lymph.exceptions import CallFacts, Expired, LookupFailure, RpcError, WrongThread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -118,7 +114,6 @@ class CallerSide(Componentized):
         self._figures = self.rpc.figures
         self._calls = self.chains.of('call')
         self._builtin_calls = self.chains.of('call', builtin=True)
-        self._emissions = self.chains.of('emit')
         self._timeout = timeout
         self._thread = get_ident()
         self._registry = registry
@@ -126,11 +121,10 @@ class CallerSide(Componentized):
         self._on_demand = on_demand
         self._starting = RLock()
         self._ended = False
-        self._subscribed: dict[Subscription, HandlerStats] = {}
-        self._handler_figures = HandlerFigures()
-        self._emit_figures = EmitFigures()
-        self.metrics.add(self._handler_figures)
-        self.metrics.add(self._emit_figures)
+        self._subscribers = Subscribers(lambda: self.events, self.chains, self.recent)
+        self._emitter = Emitter(lambda: self.events, self.chains.of('emit'), self.recent)
+        self.metrics.add(self._subscribers.figures)
+        self.metrics.add(self._emitter.figures)
         registry.connector = self.rpc.connect
         registry.released = self.rpc.release
         self.add_component(self.rpc)
@@ -286,7 +280,7 @@ class CallerSide(Componentized):
         except Expired:
             self._count_late(address, subject, options)
             raise
-        return self._watched(call, partial(self.rpc.send, call, channel=WatchedChannel))
+        return send_watched(self.rpc, call, partial(self.rpc.send, call, channel=WatchedChannel))
 
     def send_message(
         self, address: str, msg: Message, timeout: float = _MESSAGE_TIMEOUT
@@ -314,7 +308,7 @@ class CallerSide(Componentized):
                 call.describe(error)
                 raise
 
-        return self._watched(call, send)
+        return send_watched(self.rpc, call, send)
 
     def connect(self, address: str) -> Connection:
         """Return the connection to an endpoint, without waiting until it is up.
@@ -373,29 +367,8 @@ class CallerSide(Componentized):
         check_delay(delay, type)  # before an event system is started for it
         known = {'trace_id': trace.get_id() or trace.new_id(), **(headers or {})}
         event = Event(type, body, source or self.identity, known, due=time() + delay)
-        key = self._begin_emission(event)
-        outcome = 'ok'
-        try:
-            if self._emissions.steps:
-                traced = trace.get_id() is not None or 'trace_id' in (headers or ())
-                emit = self._emit_figures.emit
-                work = EmitWork(event, lambda: emit(self.events, event, delay), traced)
-                surround(self._emissions.steps, work, work.run)
-            else:
-                self._emit_figures.emit(self.events, event, delay)
-        except BaseException as error:
-            outcome = error_name(error)
-            raise
-        finally:
-            self.recent.end(key, outcome)
-
-    def _begin_emission(self, event: Event) -> int:
-        found = event.headers.get('trace_id')
-        trace_id = str(found) if trace.is_valid(found) else ''
-        name = event.type[:LONGEST]
-        return self.recent.begin(
-            'emit', trace_id, event.id, current_work(), name, None, monotonic()
-        )
+        traced = trace.get_id() is not None or 'trace_id' in (headers or ())
+        self._emitter.emit(event, delay, traced)
 
     def subscribe(
         self, subscription: Subscription, ended: Callable[[], object] | None = None
@@ -406,60 +379,18 @@ class CallerSide(Componentized):
         when the event system rejects the subscription.
         """
         self._expect_own_thread(f'{subscription.queue_name} was subscribed')
-        stats = self._handler_figures.of(subscription)
-
-        def end() -> None:
-            self._forget(wrapped)
-            if ended is not None:
-                ended()
-
-        wrapped = hosted(subscription, stats, end, self.chains, self.recent)
-        stats.subscriptions += 1
-        self._subscribed[wrapped] = stats  # before `subscribe`: `end` may run inside it
-        try:
-            self.events.subscribe(wrapped)
-        except BaseException:
-            self._forget(wrapped)
-            raise
-        return wrapped
+        return self._subscribers.subscribe(subscription, ended)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription that `subscribe` returned. Unknown subscriptions are ignored."""
         self._expect_own_thread(f'{subscription.queue_name} was unsubscribed')
-        if subscription in self._subscribed:
-            self.events.unsubscribe(subscription)
-            self._forget(subscription)
+        self._subscribers.unsubscribe(subscription)
 
     def _count_late(self, address: str, subject: str, options: CallOptions) -> None:
         """Count a call that could not begin, since no time was left."""
         call = Call.begin(address, subject, EMPTY_MAP, options, self._timeout, even_late=True)
         self._figures.begun += 1
         self._figures.ended(call, 'expired', '', monotonic())
-
-    def _watched(self, call: Call, send: Callable[[], WatchedChannel]) -> RequestChannel:
-        """Send a request and return its channel; count and keep the call when it ends."""
-        calls = self._figures
-        calls.begun += 1
-        parent, started = current_work(), monotonic()
-        id: bytes | None = None
-
-        def ended(frames: list[bytes] | None, error: BaseException | None) -> None:
-            if frames is not None:
-                calls.replied(call, frames, monotonic())
-                outcome = outcome_in(frames)
-            else:
-                calls.failed(call, error or Cancelled(), monotonic())
-                outcome = outcome_of(error or Cancelled())
-            self.rpc.keep_attempt(call, id, parent, started, outcome)
-
-        try:
-            channel = send()
-        except BaseException as error:
-            ended(None, error)
-            raise
-        id, channel.started, channel.parent = channel.id, started, parent
-        channel.watch(ended)
-        return channel
 
     def _identify(self, endpoint: str) -> str:
         """Ask the process at `endpoint` for its identity; raises RpcError."""
@@ -469,12 +400,6 @@ class CallerSide(Componentized):
             text = f'{endpoint}: expected an identity in lymph.status, found none'
             raise LookupFailure(text, subject='lymph.status', endpoint=endpoint)
         return identity
-
-    def _forget(self, subscription: Subscription) -> None:
-        """Note that a subscription has ended."""
-        stats = self._subscribed.pop(subscription, None)
-        if stats is not None:
-            stats.subscriptions -= 1
 
     def _expect_own_thread(self, what: str) -> None:
         if get_ident() != self._thread:

@@ -1,13 +1,19 @@
-"""Requests that were sent without waiting: somebody else is told how each ends."""
+"""Requests that are sent without waiting for the reply: counted and kept when they end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
+from lymph.core._calling.calls import Call
+from lymph.core._calling.outcomes import outcome_in
+from lymph.core._calling.rpc import Rpc
+from lymph.core._loop.current_call import current_work
+from lymph.core._monitoring.recent_work import outcome_of
 from lymph.core.channels import RequestChannel
-from lymph.exceptions import RpcError
+from lymph.exceptions import Cancelled, RpcError
 
-__all__ = ['Ended', 'WatchedChannel']
+__all__ = ['Ended', 'WatchedChannel', 'send_watched']
 
 #: called with the frames of the reply, or with the error, or with neither if nobody waits any more
 Ended = Callable[[list[bytes] | None, RpcError | None], object]
@@ -42,3 +48,33 @@ class WatchedChannel(RequestChannel):
         if self._ended is not None and not self._told:
             self._told = True
             self._ended(frames, error)
+
+
+def send_watched(rpc: Rpc, call: Call, send: Callable[[], WatchedChannel]) -> RequestChannel:
+    """Send a request with `send` and return its channel; count and keep the call when it ends.
+
+    Raises what `send` raises.
+    """
+    figures = rpc.figures
+    figures.begun += 1
+    parent, started = current_work(), monotonic()
+    id: bytes | None = None
+
+    def ended(frames: list[bytes] | None, error: BaseException | None) -> None:
+        if frames is not None:
+            figures.replied(call, frames, monotonic())
+            outcome = outcome_in(frames)
+        else:
+            error = error or Cancelled()
+            figures.failed(call, error, monotonic())
+            outcome = outcome_of(error)
+        rpc.keep_attempt(call, id, parent, started, outcome)
+
+    try:
+        channel = send()
+    except BaseException as error:
+        ended(None, error)
+        raise
+    id, channel.started, channel.parent = channel.id, started, parent
+    channel.watch(ended)
+    return channel
