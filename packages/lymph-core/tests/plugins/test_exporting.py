@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import pytest
@@ -130,6 +131,37 @@ def test_end_waits_for_a_bounded_time(start, caplog):
     assert time.monotonic() - started < 5
     assert counts(export)['otel.dropped'] == 35
     assert 'dropped: 35' in caplog.text
+
+
+class Retrying(Exporter):
+    """Waits before another try, as the exporter for OTLP does, until it is shut down."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = threading.Event()
+        self.stopped = threading.Event()
+        self.threads = []
+
+    def export(self, spans):
+        self.threads.append(threading.get_native_id())
+        self.waiting.set()
+        self.stopped.wait(30)
+        return SpanExportResult.FAILURE
+
+    def shutdown(self):
+        super().shutdown()
+        self.stopped.set()
+
+
+def test_thread_that_waits_for_another_try_does_not_outlive_the_end(start):
+    exporter, export, tracer = start(Retrying())
+    make(tracer, 1)
+    exporter.waiting.wait(30)
+    export.shutdown(timeout=2)
+    assert exporter.closed == 1
+    assert counts(export)['otel.failed'] == 1
+    (thread,) = exporter.threads
+    eventually(lambda: not os.path.exists(f'/proc/self/task/{thread}'))
 
 
 def test_nothing_runs_before_a_span_ends(start):

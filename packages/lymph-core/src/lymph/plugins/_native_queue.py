@@ -45,6 +45,7 @@ _new_lock: Final = monkey.get_original('_thread', 'allocate_lock')
 
 _ENDED: Final = 'the thread of %s has ended: %s'
 _POLL = 0.005  # seconds between looks at the thread while it is waited for
+_ABORTING: Final = 0.25  # seconds at the end of a close in which the thread is told to give up
 
 
 class Outlet(Protocol[T]):
@@ -58,6 +59,9 @@ class Outlet(Protocol[T]):
 
     def end(self) -> None:
         """Called when the thread ends, or by `NativeQueue.close` if it has never begun."""
+
+    def abort(self) -> None:
+        """Make `handle` return soon; called in another thread when there is no more time."""
 
 
 class NativeQueue(Generic[T]):
@@ -129,27 +133,43 @@ class NativeQueue(Generic[T]):
     def close(self, timeout: float) -> int:
         """Have what waits handled within `timeout` seconds, and end the thread.
 
-        Returns how many items are left. Idempotent.
+        The last part of the time is for a thread that still waits for something: if the process
+        ended while it runs in gevent's code, the interpreter could crash. Returns how many items
+        are left. Idempotent.
         """
         if self.closed or self._process != os.getpid():
             return 0
         self.closed = True
-        self._deadline = time.monotonic() + timeout
-        if not self._running:
-            if self._outlet is not None:
-                self._outlet.end()
+        end = time.monotonic() + timeout
+        self._deadline = end - min(_ABORTING, timeout / 4)
+        outlet = self._outlet
+        if not self._running or outlet is None:
+            if outlet is not None:
+                outlet.end()
             return 0
-        while not self._ended.acquire(False):
-            if time.monotonic() >= self._deadline:
-                break
-            self._ring()
-            gevent.sleep(_POLL)
-        else:
+        ended = self._wait_ended(self._deadline)
+        if not ended:
+            with suppress(Exception):  # the edge of somebody else's code
+                outlet.abort()
+            ended = self._wait_ended(end)
+        if ended:
             self.logs.uncover()
         self.logs.write()
         left = len(self._items) + self._batch
         self._items.clear()
         return left
+
+    def _wait_ended(self, end: float) -> bool:
+        """Wait until the thread has ended, up to a time of `time.monotonic`; tell whether it has.
+
+        Once it has, the lock stays taken.
+        """
+        while not self._ended.acquire(False):
+            if time.monotonic() >= end:
+                return False
+            self._ring()
+            gevent.sleep(_POLL)
+        return True
 
     def _start(self) -> None:
         """Start the thread, unless another native thread does so at this moment."""

@@ -87,6 +87,7 @@ class _SpanOutlet:
         self._counts = counts
         self._exporter = exporter
         self._broken = False  # whether the last batch failed
+        self._aborted = False
 
     def begin(self) -> None:
         # so that a program that traces the requests of its HTTP client does not trace these
@@ -111,7 +112,12 @@ class _SpanOutlet:
         self._broken = not delivered
 
     def end(self) -> None:
-        self._exporter.shutdown()
+        if not self._aborted:
+            self._exporter.shutdown()
+
+    def abort(self) -> None:
+        self._aborted = True
+        self._exporter.shutdown()  # ends the pause before another try
 
     def _log(self, text: str, *args: object) -> None:
         self._counts.queue.logs.later(logger.warning, text, *args)

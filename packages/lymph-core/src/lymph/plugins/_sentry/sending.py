@@ -100,3 +100,6 @@ class _ErrorOutlet:
 
     def end(self) -> None:
         self._transport.kill()
+
+    def abort(self) -> None:
+        """Nothing: a request is not tried again, and has a timeout."""
